@@ -1,0 +1,60 @@
+import { createHash } from 'node:crypto';
+import { type BigIntStats, constants } from 'node:fs';
+import type { Attr, Nanoseconds } from './node.js';
+
+/** The size of reads and writes that tools should use (st_blksize): what one FUSE request can carry. */
+const PREFERRED_SIZE = 1 << 20;
+
+/** Inode numbers of what has no file below start here, beyond those of any file system. */
+const VIRTUAL_INODES = 2 ** 52;
+
+/** A stable inode number for a path that has no file below: the same at every mount. */
+export function virtualInode(path: string): number {
+  return VIRTUAL_INODES + createHash('sha256').update(path).digest().readUIntBE(0, 6);
+}
+
+/** The attributes of a file below, under the mode and owner that it is shown with. */
+export function attrOf(stats: BigIntStats, shown: { mode?: number; uid?: number; gid?: number } = {}): Attr {
+  return {
+    ino: Number(stats.ino),
+    mode: shown.mode ?? Number(stats.mode),
+    nlink: Number(stats.nlink),
+    uid: shown.uid ?? Number(stats.uid),
+    gid: shown.gid ?? Number(stats.gid),
+    rdev: 0,
+    size: Number(stats.size),
+    blksize: PREFERRED_SIZE,
+    blocks: Number(stats.blocks),
+    atime: stats.atimeNs,
+    mtime: stats.mtimeNs,
+    ctime: stats.ctimeNs,
+  };
+}
+
+/** The attributes of a directory that has no file below. */
+export function directoryAttr(
+  ino: number,
+  permissions: number,
+  owner: { uid: number; gid: number },
+  mtime: Nanoseconds,
+): Attr {
+  return {
+    ino,
+    mode: constants.S_IFDIR | permissions,
+    nlink: 2,
+    uid: owner.uid,
+    gid: owner.gid,
+    rdev: 0,
+    size: 0,
+    blksize: 4096,
+    blocks: 0,
+    atime: mtime,
+    mtime,
+    ctime: mtime,
+  };
+}
+
+/** The present time. */
+export function nowNs(): Nanoseconds {
+  return BigInt(Date.now()) * 1_000_000n;
+}

@@ -1,0 +1,158 @@
+import { constants } from 'node:fs';
+import { type Algorithm, type Digest, digestOf, HEX_LENGTH, isHexOf } from '../store/digest.js';
+import { CasError } from '../store/errors.js';
+import type { Named } from '../store/ingest/ingests.js';
+import type { Ref } from '../store/ref.js';
+import { attrOf } from './attr.js';
+import { BlobFile } from './blob-file.js';
+import { BlobWriter } from './blob-writer.js';
+import { FsError } from './errors.js';
+import { IngestDirectory } from './ingest-directory.js';
+import { IngestFile } from './ingest-file.js';
+import { lstat } from '../store/files.js';
+import {
+  type Attr,
+  type Caller,
+  type DirEntry,
+  type FileHandle,
+  type Name,
+  nameOf,
+  type Node,
+  type OpenFlags,
+} from './node.js';
+import type { TreeContext } from './tree.js';
+
+/**
+ * `blobs/<algorithm>/`. A digest as a name is a blob: it appears by a commit and never changes. Names that tools
+ * give to files not yet complete are ingests.
+ */
+export class BlobDirectory extends IngestDirectory {
+  override readonly validity = { entry: 3600, attr: 0 };
+  readonly #algorithm: Algorithm;
+  /** The nodes that the kernel remembers. */
+  readonly #files = new Map<string, BlobFile>();
+
+  constructor(context: TreeContext, algorithm: Algorithm) {
+    super(context, `/blobs/${algorithm}`);
+    this.#algorithm = algorithm;
+  }
+
+  override async attr(): Promise<Attr> {
+    const below = await lstat(this.context.store.blobs.directory(this.#algorithm));
+    const own = await super.attr();
+    if (below === undefined) return own;
+    const mtime = below.mtimeNs > own.mtime ? below.mtimeNs : own.mtime;
+    return { ...attrOf(below), ino: own.ino, mode: own.mode, uid: own.uid, gid: own.gid, mtime };
+  }
+
+  override async lookup(name: Name): Promise<Node | undefined> {
+    return isHexOf(this.#algorithm, name) ? this.#blob(name) : super.lookup(name);
+  }
+
+  override async *entries(): AsyncIterable<readonly DirEntry[]> {
+    for await (const names of this.context.store.blobs.names(this.#algorithm)) {
+      yield names.map(({ name, ino }) => ({ name: nameOf(name), ino, type: constants.S_IFREG }));
+    }
+    for await (const batch of super.entries()) {
+      yield batch.filter(({ name }) => !isHexOf(this.#algorithm, name));
+    }
+  }
+
+  override async create(
+    name: Name,
+    flags: OpenFlags,
+    mode: number,
+    caller: Caller,
+  ): Promise<{ node: Node; handle: FileHandle }> {
+    const digest = this.#finalName(name);
+    if (digest === undefined) return super.create(name, flags, mode, caller);
+    if (await this.#blob(name)) throw new CasError('BLOB_EXISTS', { subject: digest });
+    await this.#dropLeftover(name);
+    const { node, handle } = await super.create(name, flags, mode, caller);
+    if (!(node instanceof IngestFile)) return { node, handle };
+    return { node, handle: new BlobWriter(node.ingest, this.context.store.ingests, digest) };
+  }
+
+  override mkdir(name: Name): Promise<Node> {
+    throw new CasError('DIGEST_INVALID', { subject: this.#subject(name), expected: 'a file' });
+  }
+
+  override async unlink(name: Name): Promise<void> {
+    if (!isHexOf(this.#algorithm, name)) return super.unlink(name);
+    await this.context.store.blobs.remove(digestOf(this.#algorithm, name));
+    this.#files.delete(name);
+    this.changed();
+  }
+
+  override async link(node: Node, name: Name): Promise<Node> {
+    const digest = this.#finalName(name);
+    if (digest === undefined || !(node instanceof IngestFile))
+      throw new FsError('EPERM', 'only an ingest to a digest');
+    if (node.ingest.committed)
+      throw new CasError('INGEST_SEALED', { subject: node.ingest.ref, errno: 'EPERM' });
+    await this.context.store.ingests.commit(node.ingest, { digest, keep: true });
+    this.changed();
+    return (await this.#blob(name)) ?? node;
+  }
+
+  override async rename(name: Name, to: Node, toName: Name, flags: number): Promise<void> {
+    if (isHexOf(this.#algorithm, name)) {
+      throw new CasError('BLOB_IMMUTABLE', { subject: digestOf(this.#algorithm, name) });
+    }
+    return super.rename(name, to, toName, flags);
+  }
+
+  protected override async receive(named: Named, from: Ref, name: Name, noReplace: boolean): Promise<void> {
+    const digest = this.#finalName(name);
+    if (digest === undefined) return super.receive(named, from, name, noReplace);
+    if (named === 'directory') throw new FsError('ENOTDIR');
+    if (noReplace && (await this.#blob(name))) throw new CasError('BLOB_EXISTS', { subject: digest });
+    await this.context.store.ingests.commit(named, { digest });
+    this.changed();
+  }
+
+  /**
+   * The digest that a name stands for, undefined for a temporary one: hidden (rsync's `.x.AbC`), ending in `.tmp`
+   * (regctl) or a whole digest with more behind it (crane).
+   * @throws CasError DIGEST_INVALID for any other, which a user can only have meant as a digest
+   */
+  #finalName(name: Name): Digest | undefined {
+    if (isHexOf(this.#algorithm, name)) return digestOf(this.#algorithm, name);
+    const length = HEX_LENGTH[this.#algorithm];
+    const temporary =
+      /^\.|\.(tmp|temp|part|partial)$/.test(name) || isHexOf(this.#algorithm, name.slice(0, length));
+    if (temporary) return undefined;
+    throw new CasError('DIGEST_INVALID', {
+      subject: this.#subject(name),
+      expected: `${length} lower-case hex digits`,
+    });
+  }
+
+  async #blob(hex: string): Promise<BlobFile | undefined> {
+    const known = this.#files.get(hex);
+    if (known) return known;
+    const { store, owner } = this.context;
+    const digest = digestOf(this.#algorithm, hex);
+    const stats = await store.blobs.stat(digest);
+    if (stats === undefined) return undefined;
+    const file =
+      this.#files.get(hex) ??
+      new BlobFile(store.blobs, digest, stats, owner, (forgotten) => {
+        if (this.#files.get(hex) === forgotten) this.#files.delete(hex);
+      });
+    this.#files.set(hex, file);
+    return file;
+  }
+
+  /** Removes what a crash left of an earlier attempt at the same name; one under way keeps the name. */
+  async #dropLeftover(name: Name): Promise<void> {
+    const { ingests } = this.context.store;
+    const left = await ingests.find(this.refOf(name));
+    if (left !== undefined && !left.locked) await ingests.remove(left);
+    else if (left !== undefined) throw new CasError('INGEST_BUSY', { subject: left.ref });
+  }
+
+  #subject(name: Name): string {
+    return `${this.#algorithm}:${name}`;
+  }
+}

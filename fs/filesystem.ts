@@ -1,0 +1,302 @@
+import { constants } from 'node:fs';
+import { type Accept, DirectoryStream } from './directory-stream.js';
+import { FsError } from './errors.js';
+import { type HandleId, Handles } from './handles.js';
+import { Inodes, type NodeId } from './inodes.js';
+import type {
+  Attr,
+  AttrChanges,
+  Awaitable,
+  Caller,
+  FileHandle,
+  Name,
+  Node,
+  OpenFlags,
+  OpenMode,
+  Validity,
+  Written,
+} from './node.js';
+
+/** What statfs(2) shows, in blocks of `bsize` bytes. */
+export interface StatFs {
+  readonly bsize: number;
+  readonly blocks: number;
+  readonly bfree: number;
+  readonly bavail: number;
+  readonly files: number;
+  readonly ffree: number;
+}
+
+/** A node as the kernel is told of it. Each one counts as a lookup, to be undone by forget. */
+export interface Entry {
+  readonly id: NodeId;
+  readonly node: Node;
+  readonly attr: Attr;
+  readonly validity: Validity;
+}
+
+/** An open file as the kernel is told of it. */
+export interface Opened {
+  readonly handle: HandleId;
+  readonly mode: OpenMode;
+}
+
+/** Tells the kernel to drop what it has cached. Transports send such notices after the reply in hand. */
+export interface Notifier {
+  /** The name `name` in `parent` may now lead elsewhere. */
+  invalidateEntry(parent: NodeId, name: Name): void;
+  /** Attributes and cached content of the node are stale. */
+  invalidateNode(id: NodeId): void;
+}
+
+/**
+ * The mounted filesystem as numbered operations: what a transport calls for each request. Every method throws
+ * what {@link errnoOf} understands, and returns without a promise where it need not wait.
+ */
+export class FileSystem {
+  readonly inodes: Inodes;
+  readonly files = new Handles<FileHandle>();
+  readonly directories = new Handles<DirectoryStream>();
+  readonly #statfs: () => Awaitable<StatFs>;
+  #notifier: Notifier | undefined;
+
+  /** `statfs` tells of the disk below. */
+  constructor(root: Node, statfs: () => Awaitable<StatFs>) {
+    this.inodes = new Inodes(root);
+    this.#statfs = statfs;
+  }
+
+  /** Where cache invalidations go; set by the transport once it is mounted. */
+  notifyThrough(notifier: Notifier | undefined): void {
+    this.#notifier = notifier;
+  }
+
+  /** Drops what the kernel remembers of `name` in `parent`. */
+  forgetName(parent: Node, name: Name): void {
+    const id = this.inodes.idOf(parent);
+    if (id !== undefined) this.#notifier?.invalidateEntry(id, name);
+  }
+
+  /** Drops the kernel's cached attributes and content of `node`. */
+  forgetContent(node: Node): void {
+    const id = this.inodes.idOf(node);
+    if (id !== undefined) this.#notifier?.invalidateNode(id);
+  }
+
+  /** @throws FsError ENOENT; its `validity` says for how long the absence may be remembered */
+  async lookup(parent: NodeId, name: Name, caller: Caller): Promise<Entry> {
+    const directory = this.#directory(parent);
+    checkLength(name);
+    const node = await directory.lookup?.(name, caller);
+    if (node === undefined) throw new FsError('ENOENT');
+    return this.entry(node);
+  }
+
+  /** How long the absence of a name in `parent` may be remembered, in seconds. */
+  absence(parent: NodeId): number {
+    return this.inodes.get(parent)?.absence ?? 0;
+  }
+
+  forget(id: NodeId, count: number): void {
+    this.inodes.forget(id, count);
+  }
+
+  /** Counts a lookup of `node` and describes it. */
+  async entry(node: Node): Promise<Entry> {
+    const attr = await node.attr();
+    return { id: this.inodes.remember(node), node, attr, validity: node.validity };
+  }
+
+  getattr(id: NodeId): Awaitable<Attr> {
+    return this.node(id).attr();
+  }
+
+  /** `file` is the open file the change came through, as with ftruncate(2). */
+  async setattr(id: NodeId, changes: AttrChanges, caller: Caller, file?: HandleId): Promise<Attr> {
+    const node = this.node(id);
+    if (node.setattr === undefined) throw new FsError('EROFS');
+    await node.setattr(changes, caller, file === undefined ? undefined : this.files.get(file));
+    return node.attr();
+  }
+
+  readlink(id: NodeId): Awaitable<Name> {
+    const node = this.node(id);
+    if (node.readlink === undefined) throw new FsError('EINVAL');
+    return node.readlink();
+  }
+
+  async mkdir(parent: NodeId, name: Name, mode: number, caller: Caller): Promise<Entry> {
+    const directory = this.#changeable(parent, name);
+    if (directory.mkdir === undefined) throw new FsError('EROFS');
+    return this.entry(await directory.mkdir(name, mode, caller));
+  }
+
+  unlink(parent: NodeId, name: Name, caller: Caller): Awaitable<void> {
+    const directory = this.#changeable(parent, name);
+    if (directory.unlink === undefined) throw new FsError('EROFS');
+    return directory.unlink(name, caller);
+  }
+
+  rmdir(parent: NodeId, name: Name, caller: Caller): Awaitable<void> {
+    const directory = this.#changeable(parent, name);
+    if (directory.rmdir === undefined) throw new FsError('EROFS');
+    return directory.rmdir(name, caller);
+  }
+
+  async symlink(parent: NodeId, name: Name, target: Name, caller: Caller): Promise<Entry> {
+    const directory = this.#changeable(parent, name);
+    if (directory.symlink === undefined) throw new FsError('EPERM', 'no symbolic links here');
+    return this.entry(await directory.symlink(name, target, caller));
+  }
+
+  async link(id: NodeId, parent: NodeId, name: Name, caller: Caller): Promise<Entry> {
+    const directory = this.#changeable(parent, name);
+    if (directory.link === undefined) throw new FsError('EPERM', 'no hard links here');
+    return this.entry(await directory.link(this.node(id), name, caller));
+  }
+
+  rename(
+    parent: NodeId,
+    name: Name,
+    toParent: NodeId,
+    toName: Name,
+    flags: number,
+    caller: Caller,
+  ): Awaitable<void> {
+    const directory = this.#changeable(parent, name);
+    const target = this.#changeable(toParent, toName);
+    if (directory.rename === undefined) throw new FsError('EROFS');
+    return directory.rename(name, target, toName, flags, caller);
+  }
+
+  async open(id: NodeId, flags: OpenFlags, caller: Caller): Promise<Opened> {
+    const node = this.node(id);
+    if (node.open === undefined) throw new FsError(node.type === constants.S_IFDIR ? 'EISDIR' : 'ENXIO');
+    const handle = await node.open(flags, caller);
+    return { handle: this.files.add(handle), mode: handle.mode };
+  }
+
+  async create(
+    parent: NodeId,
+    name: Name,
+    flags: OpenFlags,
+    mode: number,
+    caller: Caller,
+  ): Promise<{ entry: Entry; opened: Opened }> {
+    const directory = this.#changeable(parent, name);
+    if (directory.create === undefined) throw new FsError('EROFS');
+    const { node, handle } = await directory.create(name, flags, mode, caller);
+    const entry = await this.entry(node);
+    return { entry, opened: { handle: this.files.add(handle), mode: handle.mode } };
+  }
+
+  /** Fills `into`; the number of bytes read. */
+  read(file: HandleId, into: Uint8Array, offset: number): Awaitable<number> {
+    const handle = this.files.get(file);
+    if (handle.read === undefined) throw new FsError('EBADF', 'not open for reading');
+    return handle.read(into, offset);
+  }
+
+  write(file: HandleId, data: Uint8Array, offset: number): Awaitable<Written> {
+    const handle = this.files.get(file);
+    if (handle.write === undefined) throw new FsError('EBADF', 'not open for writing');
+    return handle.write(data, offset);
+  }
+
+  flush(file: HandleId, caller: Caller): Awaitable<void> {
+    return this.files.get(file).flush?.(caller);
+  }
+
+  fsync(file: HandleId, dataOnly: boolean): Awaitable<void> {
+    return this.files.get(file).sync?.(dataOnly);
+  }
+
+  allocate(file: HandleId, mode: number, offset: number, length: number): Awaitable<void> {
+    const handle = this.files.get(file);
+    if (handle.allocate === undefined) throw new FsError('EOPNOTSUPP');
+    return handle.allocate(mode, offset, length);
+  }
+
+  seek(file: HandleId, offset: number, whence: number): Awaitable<number> {
+    const handle = this.files.get(file);
+    if (handle.seek === undefined) throw new FsError('ENOSYS');
+    return handle.seek(offset, whence);
+  }
+
+  release(file: HandleId): Awaitable<void> {
+    return this.files.take(file)?.release();
+  }
+
+  opendir(id: NodeId): HandleId {
+    return this.directories.add(new DirectoryStream(this.#directory(id)));
+  }
+
+  /** Offers entries from `offset` on to `accept` until it declines or the directory ends. */
+  async readdir(directory: HandleId, offset: number, accept: Accept): Promise<void> {
+    const stream = this.directories.get(directory);
+    await stream.read(offset, (await stream.node.attr()).ino, accept);
+  }
+
+  async releasedir(directory: HandleId): Promise<void> {
+    await this.directories.take(directory)?.close();
+  }
+
+  fsyncdir(directory: HandleId): Awaitable<void> {
+    return this.directories.get(directory).node.syncDir?.();
+  }
+
+  statfs(): Awaitable<StatFs> {
+    return this.#statfs();
+  }
+
+  listxattr(id: NodeId): Awaitable<readonly string[]> {
+    return this.node(id).listxattr?.() ?? [];
+  }
+
+  async getxattr(id: NodeId, name: string): Promise<Uint8Array> {
+    const value = await this.node(id).getxattr?.(name);
+    if (value === undefined) throw new FsError('ENODATA');
+    return value;
+  }
+
+  setxattr(id: NodeId, name: string, value: Uint8Array, flags: number): Awaitable<void> {
+    const node = this.node(id);
+    if (node.setxattr === undefined) throw new FsError('EOPNOTSUPP');
+    return node.setxattr(name, value, flags);
+  }
+
+  removexattr(id: NodeId, name: string): Awaitable<void> {
+    const node = this.node(id);
+    if (node.removexattr === undefined) throw new FsError('EOPNOTSUPP');
+    return node.removexattr(name);
+  }
+
+  /** Releases every open handle: the mount is gone and nobody else will. */
+  async close(): Promise<void> {
+    for (const handle of this.files) await handle.release();
+    for (const stream of this.directories) await stream.close();
+  }
+
+  /** @throws FsError ESTALE for a number that was forgotten */
+  node(id: NodeId): Node {
+    const node = this.inodes.get(id);
+    if (node === undefined) throw new FsError('ESTALE');
+    return node;
+  }
+
+  #directory(id: NodeId): Node {
+    const node = this.node(id);
+    if (node.type !== constants.S_IFDIR) throw new FsError('ENOTDIR');
+    return node;
+  }
+
+  #changeable(parent: NodeId, name: Name): Node {
+    checkLength(name);
+    return this.#directory(parent);
+  }
+}
+
+/** The kernel lets names of up to 1024 bytes through; NAME_MAX is ours to enforce. */
+function checkLength(name: Name): void {
+  if (name.length > 255) throw new FsError('ENAMETOOLONG');
+}

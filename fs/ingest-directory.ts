@@ -1,0 +1,174 @@
+import { constants } from 'node:fs';
+import { algorithmFor, type Named } from '../store/ingest/ingests.js';
+import { chown } from '../store/files.js';
+import { type Ref, refWithin } from '../store/ref.js';
+import { CasError } from '../store/errors.js';
+import { directoryAttr, nowNs, virtualInode } from './attr.js';
+import { FsError } from './errors.js';
+import { IngestWriter } from './ingest-handle.js';
+import {
+  type Attr,
+  type AttrChanges,
+  type Caller,
+  type DirEntry,
+  type FileHandle,
+  type Name,
+  nameOf,
+  type Node,
+  type OpenFlags,
+  RENAME_NOREPLACE,
+  utf8Of,
+  type Validity,
+} from './node.js';
+import type { TreeContext } from './tree.js';
+
+/** A directory in which ingests are written: `ingest/`, those made below it, and all others that can be written to. */
+export class IngestDirectory implements Node {
+  readonly type = constants.S_IFDIR;
+  readonly validity: Validity = { entry: 1, attr: 0 };
+  protected readonly context: TreeContext;
+  /** Its path as a ref: `''` for `ingest/`, `/` for the root of the mount. */
+  readonly path: string;
+  #attr: Attr;
+
+  constructor(context: TreeContext, path: string) {
+    this.context = context;
+    this.path = path;
+    const permissions = 0o777 & ~context.umask;
+    // With others allowed to write, each may remove only their own (as in /tmp).
+    const sticky = (permissions & 0o022) === 0 ? 0 : 0o1000;
+    this.#attr = directoryAttr(
+      virtualInode(path === '' ? '/ingest' : path.startsWith('/') ? path : `/ingest/${path}`),
+      permissions | sticky,
+      context.owner,
+      nowNs(),
+    );
+  }
+
+  attr(): Attr | Promise<Attr> {
+    return this.#attr;
+  }
+
+  /** Permissions, owner and times of a directory hold until the next mount. */
+  setattr(changes: AttrChanges): void {
+    const { mode, uid, gid, mtime } = changes;
+    this.#attr = {
+      ...this.#attr,
+      ...(mode === undefined ? {} : { mode: constants.S_IFDIR | (mode & 0o7777) }),
+      ...(uid === undefined ? {} : { uid }),
+      ...(gid === undefined ? {} : { gid }),
+      ...(mtime === undefined ? {} : { mtime: mtime === 'now' ? nowNs() : mtime }),
+    };
+  }
+
+  async lookup(name: Name): Promise<Node | undefined> {
+    const text = utf8Of(name);
+    if (text === undefined) return undefined;
+    await this.context.store.ingests.load();
+    const named = this.context.store.ingests.children(this.path).get(text);
+    return named && this.nodeOf(named, text);
+  }
+
+  async *entries(): AsyncIterable<readonly DirEntry[]> {
+    await this.context.store.ingests.load();
+    for (const [name, named] of [...this.context.store.ingests.children(this.path)]) {
+      const node = this.nodeOf(named, name);
+      const { ino } = await node.attr();
+      yield [{ name: nameOf(name), ino, type: node.type }];
+    }
+  }
+
+  async create(
+    name: Name,
+    _flags: OpenFlags,
+    mode: number,
+    caller: Caller,
+  ): Promise<{ node: Node; handle: FileHandle }> {
+    const ref = this.refOf(name);
+    const ingest = await this.context.store.ingests.create(ref, algorithmFor({ ref }), mode & 0o777);
+    if (caller.uid !== process.getuid?.() || caller.gid !== process.getgid?.()) {
+      await chown(await ingest.open(), caller.uid, caller.gid);
+    }
+    this.changed();
+    return { node: this.context.fileOf(ingest), handle: new IngestWriter(ingest) };
+  }
+
+  async mkdir(name: Name, mode: number, caller: Caller): Promise<Node> {
+    const ref = this.refOf(name);
+    await this.context.store.ingests.makeDirectory(ref);
+    this.changed();
+    const directory = this.context.directoryOf(ref);
+    directory.setattr({ mode, uid: caller.uid, gid: caller.gid });
+    return directory;
+  }
+
+  async unlink(name: Name): Promise<void> {
+    const named = await this.named(name);
+    if (named === 'directory') throw new FsError('EISDIR');
+    await this.context.store.ingests.remove(named);
+    this.changed();
+  }
+
+  async rmdir(name: Name): Promise<void> {
+    const ref = this.refOf(name);
+    if ((await this.named(name)) !== 'directory') throw new FsError('ENOTDIR');
+    await this.context.store.ingests.removeDirectory(ref);
+    this.context.directoryGone(ref);
+    this.changed();
+  }
+
+  async rename(name: Name, to: Node, toName: Name, flags: number): Promise<void> {
+    if ((flags & ~RENAME_NOREPLACE) !== 0) throw new FsError('EINVAL', 'names cannot be exchanged');
+    if (!(to instanceof IngestDirectory)) throw new FsError('EROFS');
+    const named = await this.named(name);
+    await to.receive(named, this.refOf(name), toName, (flags & RENAME_NOREPLACE) !== 0);
+    this.changed();
+  }
+
+  /** Names are made durable as they are made. */
+  syncDir(): void {
+    return undefined;
+  }
+
+  /** Takes what stood at `from` under the name `name`. */
+  protected async receive(named: Named, from: Ref, name: Name, noReplace: boolean): Promise<void> {
+    const { ingests } = this.context.store;
+    const ref = this.refOf(name);
+    if (noReplace && ingests.get(ref) !== undefined) throw new CasError('INGEST_EXISTS', { subject: ref });
+    if (named === 'directory') {
+      if (`${ref}/`.startsWith(`${from}/`)) throw new FsError('EINVAL', 'into itself');
+      await ingests.renameDirectory(from, ref);
+      this.context.directoryGone(from);
+    } else {
+      await ingests.rename(named, ref);
+    }
+    this.changed();
+  }
+
+  /** What stands under a name. */
+  protected async named(name: Name): Promise<Named> {
+    await this.context.store.ingests.load();
+    const named = this.context.store.ingests.get(this.refOf(name));
+    if (named === undefined) throw new FsError('ENOENT');
+    return named;
+  }
+
+  /** @throws CasError REF_NOT_UTF8, REF_INVALID, REF_TOO_LONG */
+  protected refOf(name: Name): Ref {
+    const text = utf8Of(name);
+    if (text === undefined) throw new CasError('REF_NOT_UTF8', { subject: name });
+    return refWithin(this.path, text);
+  }
+
+  protected nodeOf(named: Named, name: string): Node {
+    return named === 'directory'
+      ? this.context.directoryOf(refWithin(this.path, name))
+      : this.context.fileOf(named);
+  }
+
+  /** Its names have changed. */
+  protected changed(): void {
+    const now = nowNs();
+    this.#attr = { ...this.#attr, mtime: now, ctime: now };
+  }
+}

@@ -1,0 +1,91 @@
+import { constants } from 'node:fs';
+import { CasError } from '../store/errors.js';
+import { chown } from '../store/files.js';
+import type { Ingest } from '../store/ingest/ingest.js';
+import { setTimes } from '../store/times.js';
+import { attrOf } from './attr.js';
+import { getIngestXattr, listIngestXattrs, removeIngestXattr, setIngestXattr } from './ingest-xattrs.js';
+import { IngestWriter, readIngest } from './ingest-handle.js';
+import type { Attr, AttrChanges, Caller, FileHandle, Node, OpenFlags } from './node.js';
+import { wantsWrite } from './node.js';
+
+/** An ingest as a file: bytes that may still change, so the kernel caches nothing of it. */
+export class IngestFile implements Node {
+  readonly type = constants.S_IFREG;
+  /** An entry validity of 0 makes the kernel look the name up again after a rename made it a blob. */
+  readonly validity = { entry: 0, attr: 0 };
+  readonly ingest: Ingest;
+
+  constructor(ingest: Ingest) {
+    this.ingest = ingest;
+  }
+
+  async attr(): Promise<Attr> {
+    return attrOf(await this.ingest.stat());
+  }
+
+  async setattr(changes: AttrChanges, _caller: Caller, handle: FileHandle | undefined): Promise<void> {
+    const { ingest } = this;
+    if (ingest.committed) throw new CasError('BLOB_IMMUTABLE', { subject: ingest.ref });
+    if (changes.size !== undefined) await this.#truncate(changes.size, handle);
+    const fd = await ingest.open();
+    if (changes.uid !== undefined || changes.gid !== undefined) {
+      await chown(fd, changes.uid ?? UNCHANGED, changes.gid ?? UNCHANGED);
+    }
+    if (changes.mode !== undefined) await ingest.chmod(changes.mode & 0o777);
+    if (changes.atime !== undefined || changes.mtime !== undefined)
+      setTimes(fd, changes.atime, changes.mtime);
+  }
+
+  async open(flags: OpenFlags): Promise<FileHandle> {
+    const { ingest } = this;
+    if (!wantsWrite(flags)) {
+      await ingest.open();
+      return readIngest(ingest);
+    }
+    if (ingest.committed) throw new CasError('BLOB_IMMUTABLE', { subject: ingest.ref });
+    ingest.lock();
+    try {
+      if ((flags & constants.O_TRUNC) !== 0) await ingest.truncate(0);
+      else await ingest.open();
+      return new IngestWriter(ingest);
+    } catch (error) {
+      ingest.unlock();
+      throw error;
+    }
+  }
+
+  listxattr(): readonly string[] {
+    return listIngestXattrs(this.ingest);
+  }
+
+  getxattr(name: string): Promise<Uint8Array | undefined> {
+    return getIngestXattr(this.ingest, name);
+  }
+
+  setxattr(name: string, value: Uint8Array): Promise<void> {
+    return setIngestXattr(this.ingest, name, value);
+  }
+
+  removexattr(name: string): Promise<void> {
+    return removeIngestXattr(this.ingest, name);
+  }
+
+  /** Only the writer may cut a file that is being written. */
+  async #truncate(size: number, handle: FileHandle | undefined): Promise<void> {
+    const { ingest } = this;
+    if (handle instanceof IngestWriter) {
+      await ingest.truncate(size);
+      return;
+    }
+    ingest.lock();
+    try {
+      await ingest.truncate(size);
+    } finally {
+      ingest.unlock();
+    }
+  }
+}
+
+/** (uid_t) -1 of chown(2). */
+const UNCHANGED = 0xffff_ffff;

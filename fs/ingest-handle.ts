@@ -1,0 +1,40 @@
+import type { Ingest } from '../store/ingest/ingest.js';
+import type { Awaitable, FileHandle, OpenMode, Written } from './node.js';
+
+/** An ingest that is open for reading. It sees the bytes so far, and goes on seeing them after a commit. */
+export function readIngest(ingest: Ingest): FileHandle {
+  ingest.retain();
+  return {
+    mode: { direct: true, noFlush: true },
+    read: (into, offset) => ingest.read(into, offset),
+    release: () => ingest.release(),
+  };
+}
+
+/** An ingest that is open for writing: it holds the ingest's lock until it is released. */
+export class IngestWriter implements FileHandle {
+  readonly mode: OpenMode;
+  readonly ingest: Ingest;
+
+  /** Takes over the lock that the caller has just got. */
+  constructor(ingest: Ingest, mode: OpenMode = { direct: true, noFlush: true }) {
+    this.ingest = ingest;
+    this.mode = mode;
+  }
+
+  read(into: Uint8Array, offset: number): Promise<number> {
+    return this.ingest.read(into, offset);
+  }
+
+  write(data: Uint8Array, offset: number): Promise<Written> {
+    return this.ingest.write(data, offset);
+  }
+
+  sync(): Promise<void> {
+    return this.ingest.sync();
+  }
+
+  release(): Awaitable<void> {
+    this.ingest.unlock();
+  }
+}

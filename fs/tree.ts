@@ -1,0 +1,84 @@
+import fs from 'node:fs';
+import { ALGORITHMS } from '../store/digest.js';
+import type { Ingest } from '../store/ingest/ingest.js';
+import type { Store } from '../store/store.js';
+import { BlobDirectory } from './blob-directory.js';
+import { BlobsDirectory } from './blobs-directory.js';
+import { FileSystem, type StatFs } from './filesystem.js';
+import { FixedDirectory } from './fixed-directory.js';
+import { IngestDirectory } from './ingest-directory.js';
+import { IngestFile } from './ingest-file.js';
+import { nameOf, type Name, type Node } from './node.js';
+import { RootDirectory } from './root-directory.js';
+import { VirtualFile } from './virtual-file.js';
+
+/** How the tree is shown. */
+export interface TreeOptions {
+  /** Who owns what has no owner of its own. Default: who runs the daemon. */
+  readonly uid?: number;
+  readonly gid?: number;
+  /** Permissions that directories are shown without. Default 022. */
+  readonly umask?: number;
+  /** The text of `.cas/version`. */
+  readonly version: string;
+  /** What `.cas/stats` shows, as JSON. */
+  readonly stats: () => object;
+}
+
+/** What the nodes of one mounted tree share. */
+export interface TreeContext {
+  readonly store: Store;
+  readonly owner: { readonly uid: number; readonly gid: number };
+  readonly umask: number;
+  /** The node of an ingest: the same one as long as the ingest lives. */
+  fileOf(ingest: Ingest): IngestFile;
+  /** The node of a directory of ingests: the same one as long as the mount lives. */
+  directoryOf(path: string): IngestDirectory;
+  /** Tells that a directory of ingests is gone. */
+  directoryGone(path: string): void;
+}
+
+/** Builds the mounted tree of a store: `ingest/`, `blobs/`, `.cas/`, and ingests beside them. */
+export function mountTree(store: Store, options: TreeOptions): FileSystem {
+  const context = createContext(store, options);
+  const { owner } = context;
+  const blobs = Object.fromEntries(ALGORITHMS.map((alg) => [alg, new BlobDirectory(context, alg)]));
+  const status = new FixedDirectory('/.cas', 0o555, owner, {
+    version: new VirtualFile('/.cas/version', owner, () => `${options.version}\n`),
+    stats: new VirtualFile('/.cas/stats', owner, () => `${JSON.stringify(options.stats(), null, 2)}\n`),
+  });
+  const children = new Map<Name, Node>([
+    [nameOf('ingest'), context.directoryOf('')],
+    [nameOf('blobs'), new BlobsDirectory(context, blobs)],
+    [nameOf('.cas'), status],
+  ]);
+  return new FileSystem(new RootDirectory(context, children), () => statfs(store.root));
+}
+
+function createContext(store: Store, options: TreeOptions): TreeContext {
+  const files = new WeakMap<Ingest, IngestFile>();
+  const directories = new Map<string, IngestDirectory>();
+  const context: TreeContext = {
+    store,
+    owner: { uid: options.uid ?? process.getuid?.() ?? 0, gid: options.gid ?? process.getgid?.() ?? 0 },
+    umask: options.umask ?? 0o022,
+    fileOf: (ingest) => {
+      const file = files.get(ingest) ?? new IngestFile(ingest);
+      files.set(ingest, file);
+      return file;
+    },
+    directoryOf: (path) => {
+      const directory = directories.get(path) ?? new IngestDirectory(context, path);
+      directories.set(path, directory);
+      return directory;
+    },
+    directoryGone: (path) => directories.delete(path),
+  };
+  return context;
+}
+
+/** The free space is that of the disk below, as far as the daemon may use it. */
+async function statfs(root: string): Promise<StatFs> {
+  const { bsize, blocks, bfree, bavail, files, ffree } = await fs.promises.statfs(root);
+  return { bsize, blocks, bfree, bavail, files, ffree };
+}

@@ -1,0 +1,130 @@
+import fs from 'node:fs';
+import { join } from 'node:path';
+import { type Algorithm, algorithmOf, ALGORITHMS, type Digest, digestOf, hexOf, isHexOf } from './digest.js';
+import type { Durability } from './durability.js';
+import { CasError } from './errors.js';
+import { close, isCode, lstat, open, openDirectory, rename, renameNoReplace, unlink } from './files.js';
+
+import { listDirectory, type ListedName } from './list-directory.js';
+
+/** What can be seen of a blob from outside. */
+export interface BlobInfo {
+  readonly digest: Digest;
+  readonly size: number;
+  readonly committedAt: Date;
+}
+
+/**
+ * The committed content: plain files `<root>/blobs/<algorithm>/<hex>`, 0444, as in an OCI image layout. A file
+ * gets its name here only after its bytes were verified and made durable, and never changes afterwards.
+ */
+export class Blobs {
+  readonly #root: string;
+  readonly #durability: Durability;
+  readonly #directories: ReadonlyMap<Algorithm, number>;
+
+  private constructor(root: string, durability: Durability, directories: ReadonlyMap<Algorithm, number>) {
+    this.#root = root;
+    this.#durability = durability;
+    this.#directories = directories;
+  }
+
+  /** Opens `<root>/blobs`, making what is missing. Never reads the names in it. */
+  static async open(root: string, durability: Durability): Promise<Blobs> {
+    const directories = new Map<Algorithm, number>();
+    for (const algorithm of ALGORITHMS) {
+      const path = join(root, algorithm);
+      await fs.promises.mkdir(path, { recursive: true, mode: 0o755 });
+      directories.set(algorithm, await openDirectory(path));
+    }
+    return new Blobs(root, durability, directories);
+  }
+
+  /** The directory of an algorithm's blobs. */
+  directory(algorithm: Algorithm): string {
+    return join(this.#root, algorithm);
+  }
+
+  path(digest: Digest): string {
+    return join(this.#root, algorithmOf(digest), hexOf(digest));
+  }
+
+  /** stat(2) of a blob; undefined where there is none. */
+  async stat(digest: Digest): Promise<fs.BigIntStats | undefined> {
+    const stats = await lstat(this.path(digest));
+    return stats?.isFile() === true ? stats : undefined;
+  }
+
+  /**
+   * Opens a blob for reading.
+   * @throws CasError BLOB_NOT_FOUND
+   */
+  async open(digest: Digest): Promise<number> {
+    return open(this.path(digest), fs.constants.O_RDONLY).catch((error: unknown) => {
+      throw isCode(error, 'ENOENT')
+        ? new CasError('BLOB_NOT_FOUND', { subject: digest, cause: error })
+        : error;
+    });
+  }
+
+  /** The names of an algorithm's blobs, their hex digits, in batches and no particular order. */
+  async *names(algorithm: Algorithm): AsyncGenerator<ListedName[]> {
+    for await (const names of listDirectory(this.directory(algorithm))) {
+      yield names.filter(({ name }) => isHexOf(algorithm, name));
+    }
+  }
+
+  /** All blobs, in no particular order; those that vanish meanwhile are left out. */
+  async *list(algorithms: readonly Algorithm[] = ALGORITHMS): AsyncGenerator<BlobInfo> {
+    for (const algorithm of algorithms) {
+      for await (const names of this.names(algorithm)) {
+        for (const { name } of names) {
+          const digest = digestOf(algorithm, name);
+          const stats = await this.stat(digest);
+          if (stats) yield { digest, size: Number(stats.size), committedAt: stats.mtime };
+        }
+      }
+    }
+  }
+
+  /**
+   * Gives the file at `from` the name of its digest, which the caller has verified. `keep` leaves the old name.
+   * @returns false where the blob was there already; `from` is then left alone
+   */
+  async place(from: string, digest: Digest, keep: boolean): Promise<boolean> {
+    try {
+      await (keep ? fs.promises.link(from, this.path(digest)) : renameNoReplace(from, this.path(digest)));
+      return true;
+    } catch (error) {
+      if (isCode(error, 'EEXIST')) return false;
+      throw error;
+    }
+  }
+
+  /** Gives the file at `from` the name of its digest even where a damaged file has it. */
+  async replace(from: string, digest: Digest): Promise<void> {
+    await rename(from, this.path(digest));
+  }
+
+  /** Makes the names of an algorithm's blobs durable. */
+  async sync(algorithm: Algorithm): Promise<void> {
+    const directory = this.#directories.get(algorithm);
+    if (directory !== undefined) await this.#durability.names(directory);
+  }
+
+  /**
+   * Removes a blob.
+   * @throws CasError BLOB_NOT_FOUND
+   */
+  async remove(digest: Digest): Promise<void> {
+    await unlink(this.path(digest)).catch((error: unknown) => {
+      throw isCode(error, 'ENOENT')
+        ? new CasError('BLOB_NOT_FOUND', { subject: digest, cause: error })
+        : error;
+    });
+  }
+
+  async close(): Promise<void> {
+    for (const directory of this.#directories.values()) await close(directory);
+  }
+}

@@ -1,0 +1,79 @@
+import type { Blobs } from './blobs.js';
+import { algorithmOf, type Digest } from './digest.js';
+import { CasError } from './errors.js';
+import { fchmod } from './files.js';
+import type { Ingest } from './ingest/ingest.js';
+import { dataPath } from './ingest/record.js';
+import { setTimes } from './times.js';
+
+/** What a commit claims. */
+export interface Claim {
+  readonly digest: Digest;
+  /** The size in bytes, where it is known. */
+  readonly size?: number;
+  /** Leaves the ingest's data file in place as a second name of the blob, as link(2) does. */
+  readonly keep?: boolean;
+}
+
+/**
+ * Turns an ingest into a blob, or refuses and leaves it as it was, resumable.
+ *
+ * 1. Seal: no write is accepted from here on, and those under way are waited for.
+ * 2. Size: the file has the claimed and the declared size. Else SIZE_MISMATCH.
+ * 3. Digest: of all bytes, with the claimed name's algorithm; the declared digest must hold too. Else DIGEST_MISMATCH.
+ * 4. Data: durable, or such that step 6 cannot become durable without it. An error is final for this ingest.
+ * 5. Mode 0444, mtime the time of the commit.
+ * 6. Name: renamed (or linked) into `blobs/`, never over another file. A blob that is there already holds the same
+ *    bytes, since the digest was verified: the ingest has done its duty. One of another size was damaged from
+ *    outside and is replaced.
+ * 7. Directory: the name is durable. An error here leaves a right blob under its name that may not survive a
+ *    power cut; the caller gets the error and may commit again.
+ *
+ * A crash before 6 leaves the ingest, after it the blob; in between there is nothing. Up to 6 every failure unseals.
+ * @returns whether the blob is new
+ * @throws CasError SIZE_MISMATCH, DIGEST_MISMATCH, INGEST_FAILED, INGEST_SEALED; the system's own errors
+ */
+export async function commit(ingest: Ingest, blobs: Blobs, claim: Claim): Promise<boolean> {
+  const { digest, keep = false } = claim;
+  await ingest.seal();
+  let placed: boolean;
+  try {
+    checkSize(ingest, claim);
+    await checkDigest(ingest, digest);
+    await ingest.sync();
+    const fd = await ingest.open();
+    await fchmod(fd, 0o444);
+    setTimes(fd, 'now', 'now');
+    placed = await place(ingest, blobs, digest, keep);
+  } catch (error) {
+    ingest.refused(error instanceof Error ? error.message : String(error));
+    ingest.unseal();
+    throw error;
+  }
+  await blobs.sync(algorithmOf(digest));
+  return placed;
+}
+
+async function place(ingest: Ingest, blobs: Blobs, digest: Digest, keep: boolean): Promise<boolean> {
+  const from = dataPath(ingest.record.directory);
+  if (await blobs.place(from, digest, keep)) return true;
+  const there = await blobs.stat(digest);
+  if (there !== undefined && Number(there.size) === ingest.size) return false;
+  await blobs.replace(from, digest);
+  return true;
+}
+
+function checkSize({ record, size }: Ingest, claim: Claim): void {
+  for (const expected of [claim.size, record.total]) {
+    if (expected === undefined || expected === size) continue;
+    throw new CasError('SIZE_MISMATCH', { subject: record.ref, expected, found: size });
+  }
+}
+
+async function checkDigest(ingest: Ingest, digest: Digest): Promise<void> {
+  const { expected: declared } = ingest.record;
+  for (const expected of new Set([digest, declared ?? digest])) {
+    const found = await ingest.digest(algorithmOf(expected));
+    if (found !== expected) throw new CasError('DIGEST_MISMATCH', { subject: ingest.ref, expected, found });
+  }
+}

@@ -1,0 +1,70 @@
+/** Every failure that cas-mount itself decides on: its stable code, the errno a system call returns, and what it means. */
+export const ERRORS = {
+  ALGORITHM_UNKNOWN: ['EINVAL', 'the algorithm is none of sha256, sha512, blake3'],
+  BLOB_EXISTS: ['EEXIST', 'the blob is already in the store'],
+  BLOB_IMMUTABLE: ['EROFS', 'committed content cannot be changed'],
+  BLOB_NOT_FOUND: ['ENOENT', 'the store has no such blob'],
+  DIRECTORY_EXISTS: ['EEXIST', 'the directory is already there'],
+  DIRECTORY_NOT_EMPTY: ['ENOTEMPTY', 'the directory is not empty'],
+  DIRECTORY_NOT_FOUND: ['ENOENT', 'there is no such directory'],
+  DIGEST_INVALID: ['EINVAL', 'the name is not a digest'],
+  DIGEST_MISMATCH: ['EBADMSG', 'the bytes are not what the name says'],
+  EXPECTATION_INVALID: ['EINVAL', 'the declared digest or size cannot be read'],
+  HASH_STATE_INVALID: ['EINVAL', 'the saved hash state cannot be used'],
+  INGEST_BUSY: ['EBUSY', 'another writer holds the ingest'],
+  INGEST_EXISTS: ['EEXIST', 'the ingest is already there'],
+  INGEST_FAILED: ['EIO', 'an earlier write or sync of this ingest failed'],
+  INGEST_NOT_FOUND: ['ENOENT', 'there is no such ingest'],
+  INGEST_SEALED: ['EBADF', 'the ingest was committed while this handle was open'],
+  OFFSET_INVALID: ['EINVAL', 'the offset or size is out of range'],
+  REF_INVALID: ['EINVAL', 'the name cannot be an ingest reference'],
+  REF_NOT_UTF8: ['EILSEQ', 'the name is not valid UTF-8'],
+  REF_TOO_LONG: ['ENAMETOOLONG', 'the name is too long'],
+  SIZE_MISMATCH: ['EBADMSG', 'the size is not the declared one'],
+  STORE_FORMAT: ['EPROTO', 'the store was written by an unknown version'],
+  STORE_INVALID: ['ENOTDIR', 'the path cannot be a store'],
+  STORE_LOCKED: ['EBUSY', 'another process has the store open'],
+  STORE_UNREADABLE: ['EACCES', 'the store cannot be read or written'],
+} as const satisfies Record<string, readonly [errno: string, meaning: string]>;
+
+/** A stable error code, the key of {@link ERRORS}. */
+export type ErrorCode = keyof typeof ERRORS;
+
+/** What an error is about; every field that is known is shown in the message. */
+export interface ErrorDetail {
+  /** The path, ref or digest concerned. */
+  readonly subject?: string;
+  readonly expected?: string | number | bigint;
+  readonly found?: string | number | bigint;
+  /** Replaces the errno of the table, for failures that pass on the system's own. */
+  readonly errno?: string;
+  readonly cause?: unknown;
+}
+
+/** A failure with a stable code, an errno, its subject, and what was expected and found. */
+export class CasError extends Error {
+  override readonly name = 'CasError';
+  readonly code: ErrorCode;
+  /** The symbolic errno that a system call returns for it, such as `EBADMSG`. */
+  readonly errno: string;
+  readonly subject: string | undefined;
+  readonly expected: string | number | bigint | undefined;
+  readonly found: string | number | bigint | undefined;
+
+  constructor(code: ErrorCode, detail: ErrorDetail = {}) {
+    super(describe(code, detail), detail.cause === undefined ? undefined : { cause: detail.cause });
+    this.code = code;
+    this.errno = detail.errno ?? ERRORS[code][0];
+    this.subject = detail.subject;
+    this.expected = detail.expected;
+    this.found = detail.found;
+  }
+}
+
+function describe(code: ErrorCode, { subject, expected, found }: ErrorDetail): string {
+  const facts = [
+    expected === undefined ? undefined : `expected ${expected}`,
+    found === undefined ? undefined : `found ${found}`,
+  ].filter((fact) => fact !== undefined);
+  return [subject, ERRORS[code][1], facts.join(', ')].filter((part) => part).join(': ');
+}

@@ -1,0 +1,173 @@
+import fs from 'node:fs';
+import type { Durability } from '../durability.js';
+import { close, ftruncate, isCode, open, read, write } from '../files.js';
+
+interface Range {
+  readonly start: number;
+  readonly end: number;
+  readonly done: Promise<unknown>;
+}
+
+const { O_RDONLY, O_RDWR } = fs.constants;
+
+/** How much is written before its write-back is begun, so that the sync of a commit has little left to do. */
+const WRITEBACK_STEP = 8 << 20;
+
+/**
+ * The file that holds an ingest's bytes, opened when needed. Overlapping writes are made one after the other,
+ * so that what a write saw being hashed is what the file holds.
+ */
+export class DataFile {
+  readonly #durability: Durability;
+  readonly #writes = new Set<Range>();
+  #path: string;
+  #fd: number | undefined;
+  #opening: Promise<number> | undefined;
+  #writable = false;
+  #size: number;
+  #updatedAt: Date;
+  /** The sync of everything written so far, once begun. */
+  #synced: Promise<void> | undefined;
+  #begun = 0;
+  #failure: Error | undefined;
+
+  /** `fd` is given for a file that was just made. */
+  constructor(path: string, durability: Durability, size: number, updatedAt: Date, fd?: number) {
+    this.#path = path;
+    this.#durability = durability;
+    this.#size = size;
+    this.#updatedAt = updatedAt;
+    this.#fd = fd;
+    this.#writable = fd !== undefined;
+  }
+
+  get path(): string {
+    return this.#path;
+  }
+
+  /** Follows the file to where it was moved. */
+  set path(path: string) {
+    this.#path = path;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  get updatedAt(): Date {
+    return this.#updatedAt;
+  }
+
+  /** The error of a failed sync, final until the file is cut to nothing: the kernel drops the pages it could not write. */
+  get failure(): Error | undefined {
+    return this.#failure;
+  }
+
+  /** The descriptor if the file is open now. */
+  get openFd(): number | undefined {
+    return this.#fd;
+  }
+
+  /** The open file; read-only where its mode allows the store's owner no more. */
+  open(): Promise<number> {
+    if (this.#fd !== undefined) return Promise.resolve(this.#fd);
+    this.#opening ??= this.#reopen().finally(() => (this.#opening = undefined));
+    return this.#opening;
+  }
+
+  async read(into: Uint8Array, offset: number): Promise<number> {
+    return read(await this.open(), into, offset);
+  }
+
+  /** Waits for writes under way that overlap the range. Undefined where there are none. */
+  clear(start: number, end: number): Promise<void> | undefined {
+    return this.#overlapping(start, end) && this.#waitFor(start, end);
+  }
+
+  /** pwrite(2); call right after {@link clear}. May take fewer bytes than given. */
+  async write(data: Uint8Array, offset: number): Promise<number> {
+    this.#synced = undefined;
+    const writing = this.#pwrite(data, offset);
+    const range = { start: offset, end: offset + data.length, done: writing.catch(() => undefined) };
+    this.#writes.add(range);
+    try {
+      const size = await writing;
+      this.#size = Math.max(this.#size, offset + size);
+      this.#updatedAt = new Date();
+      this.#beginWriteback(offset + size);
+      return size;
+    } finally {
+      this.#writes.delete(range);
+    }
+  }
+
+  /** Cuts or extends the file; extending leaves a hole. Waits for the writes under way. */
+  async truncate(size: number): Promise<void> {
+    await this.drained();
+    this.#synced = undefined;
+    await ftruncate(await this.#openWritable(), size);
+    this.#size = size;
+    this.#updatedAt = new Date();
+    this.#begun = Math.min(this.#begun, size);
+    if (size === 0) this.#failure = undefined;
+  }
+
+  /** Settles when no write is under way. */
+  async drained(): Promise<void> {
+    while (this.#writes.size > 0) await Promise.all([...this.#writes].map((range) => range.done));
+  }
+
+  /** Makes what was written durable, or such that no name can be durable before it. One sync serves all who ask. */
+  async sync(): Promise<void> {
+    const fd = await this.open();
+    this.#synced ??= this.#durability.data(fd).catch((error: unknown) => {
+      this.#failure = error instanceof Error ? error : new Error(String(error));
+      throw error;
+    });
+    return this.#synced;
+  }
+
+  async close(): Promise<void> {
+    const fd = this.#fd;
+    this.#fd = undefined;
+    if (fd !== undefined) await close(fd);
+  }
+
+  async #reopen(): Promise<number> {
+    let writable = true;
+    const fd = await open(this.#path, O_RDWR).catch((error: unknown) => {
+      if (!isCode(error, 'EACCES')) throw error;
+      writable = false;
+      return open(this.#path, O_RDONLY);
+    });
+    this.#fd = fd;
+    this.#writable = writable;
+    return fd;
+  }
+
+  async #pwrite(data: Uint8Array, offset: number): Promise<number> {
+    const fd = this.#fd !== undefined && this.#writable ? this.#fd : await this.#openWritable();
+    return write(fd, data, offset);
+  }
+
+  async #openWritable(): Promise<number> {
+    if (this.#fd !== undefined && !this.#writable) await this.close();
+    return this.open();
+  }
+
+  #beginWriteback(end: number): void {
+    if (this.#fd === undefined || end - this.#begun < WRITEBACK_STEP) return;
+    this.#durability.begin(this.#fd, this.#begun, end - this.#begun).catch(() => undefined);
+    this.#begun = end;
+  }
+
+  #overlapping(start: number, end: number): Range | undefined {
+    for (const range of this.#writes) if (range.start < end && start < range.end) return range;
+    return undefined;
+  }
+
+  async #waitFor(start: number, end: number): Promise<void> {
+    for (let range = this.#overlapping(start, end); range; range = this.#overlapping(start, end))
+      await range.done;
+  }
+}

@@ -1,0 +1,271 @@
+import type { BigIntStats } from 'node:fs';
+import type { Algorithm, Digest } from '../digest.js';
+import { CasError } from '../errors.js';
+import { fchmod, fstat } from '../files.js';
+import type { Ref } from '../ref.js';
+import type { DataFile } from './data-file.js';
+import type { Progress } from './progress.js';
+import { dataPath, type Expectations, type IngestRecord, writeExpectations, writeTimes } from './record.js';
+
+/** What can be seen of an ingest from outside. */
+export interface IngestStatus extends Expectations {
+  readonly ref: Ref;
+  /** Bytes whose digest is known, from the start of the file. */
+  readonly offset: number;
+  readonly size: number;
+  readonly startedAt: Date;
+  readonly updatedAt: Date;
+  /** Since when a writer holds it. */
+  readonly lockedSince?: Date;
+  /** Why the last commit was refused. */
+  readonly error?: string;
+}
+
+/** What a write took; `held` settles when the data passed in is free again. */
+export interface IngestWritten {
+  readonly size: number;
+  readonly held?: Promise<void>;
+}
+
+/** How long, in milliseconds, an ingest that nobody uses keeps its descriptor. */
+const SETTLE_AFTER = 1000;
+
+/**
+ * An ingest: bytes under way to becoming a blob. It may be written in any order, by one writer at a time; the
+ * digest of its contiguous start is kept up to date while it is written front to back.
+ */
+export class Ingest {
+  readonly #file: DataFile;
+  readonly #progress: Progress;
+  #record: IngestRecord;
+  #users = 0;
+  #settling: NodeJS.Timeout | undefined;
+  #lockedSince: Date | undefined;
+  #state: 'open' | 'sealed' | 'committed' | 'ended' = 'open';
+  #error: string | undefined;
+
+  constructor(record: IngestRecord, file: DataFile, progress: Progress) {
+    this.#record = record;
+    this.#file = file;
+    this.#progress = progress;
+  }
+
+  get record(): IngestRecord {
+    return this.#record;
+  }
+
+  get ref(): Ref {
+    return this.#record.ref;
+  }
+
+  get algorithm(): Algorithm {
+    return this.#progress.algorithm;
+  }
+
+  get size(): number {
+    return this.#file.size;
+  }
+
+  /** Whether its bytes stand in `blobs/` too, by link(2): it can be read and removed, and that is all. */
+  get committed(): boolean {
+    return this.#state === 'committed';
+  }
+
+  get locked(): boolean {
+    return this.#lockedSince !== undefined;
+  }
+
+  get status(): IngestStatus {
+    const { ref, startedAt, total, expected } = this.#record;
+    return {
+      ref,
+      offset: this.#progress.length,
+      size: this.#file.size,
+      startedAt,
+      updatedAt: this.#file.updatedAt,
+      ...(total === undefined ? {} : { total }),
+      ...(expected === undefined ? {} : { expected }),
+      ...(this.#lockedSince === undefined ? {} : { lockedSince: this.#lockedSince }),
+      ...(this.#error === undefined ? {} : { error: this.#error }),
+    };
+  }
+
+  /** Remembers why the last commit was refused. */
+  refused(reason: string): void {
+    this.#error = reason;
+  }
+
+  /** Follows the record to its new ref. */
+  moved(record: IngestRecord): void {
+    this.#record = record;
+    this.#file.path = dataPath(record.directory);
+  }
+
+  /**
+   * Takes the ingest for writing; {@link unlock} gives it back.
+   * @throws CasError INGEST_BUSY, saying since when; INGEST_SEALED
+   */
+  lock(): void {
+    this.#throwIfSealed();
+    if (this.#lockedSince !== undefined) {
+      const since = this.#lockedSince.toISOString();
+      throw new CasError('INGEST_BUSY', { subject: this.ref, found: `a writer since ${since}` });
+    }
+    this.#lockedSince = new Date();
+    this.#error = undefined;
+    this.retain();
+  }
+
+  /** Ends the writer's session: the rest is hashed in the background, and its data starts on its way to the disk. */
+  unlock(): void {
+    this.#lockedSince = undefined;
+    if (this.#state === 'open') {
+      this.#progress.sessionEnded(this.#file.openFd);
+      this.#file.sync().catch(() => undefined);
+    }
+    this.release();
+  }
+
+  /** Keeps the data file open until {@link release}. */
+  retain(): void {
+    this.#users++;
+    clearTimeout(this.#settling);
+  }
+
+  release(): void {
+    this.#users--;
+    if (this.#users > 0) return;
+    if (this.#state !== 'open') {
+      if (this.#state !== 'sealed') void this.#file.close();
+      return;
+    }
+    this.#settling = setTimeout(() => void this.settle().catch(() => undefined), SETTLE_AFTER);
+    this.#settling.unref();
+  }
+
+  /** Writes down the times and closes the data file, unless it is in use. */
+  async settle(): Promise<void> {
+    clearTimeout(this.#settling);
+    if (this.#users > 0 || this.#state !== 'open') return;
+    await writeTimes(this.#record, this.#file.updatedAt);
+    await this.#progress.settled();
+    if (this.#users === 0 && !this.locked) await this.#file.close();
+  }
+
+  /** Declares the total size in bytes or the digest; both survive a restart. */
+  async expect(expectations: Expectations): Promise<void> {
+    this.#record = { ...this.#record, ...expectations };
+    await writeExpectations(this.#record.directory, this.#record);
+  }
+
+  /** Sets the permissions that the data file has until it is committed. */
+  async chmod(permissions: number): Promise<void> {
+    await fchmod(await this.#file.open(), permissions);
+  }
+
+  /** The open data file. */
+  open(): Promise<number> {
+    return this.#file.open();
+  }
+
+  async stat(): Promise<BigIntStats> {
+    return fstat(await this.#file.open());
+  }
+
+  read(into: Uint8Array, offset: number): Promise<number> {
+    return this.#file.read(into, offset);
+  }
+
+  /**
+   * Writes `data` at `offset`; may take fewer bytes, as pwrite(2). Only what was taken counts as hashed.
+   * @throws CasError INGEST_SEALED; the system's own errors, such as ENOSPC, which leave the ingest resumable
+   */
+  async write(data: Uint8Array, offset: number): Promise<IngestWritten> {
+    this.#throwIfSealed();
+    const clear = this.#file.clear(offset, offset + data.length);
+    if (clear !== undefined) {
+      await clear;
+      this.#throwIfSealed();
+    }
+    const held = this.#progress.writing(data, offset)?.catch(() => undefined);
+    let size = 0;
+    try {
+      size = await this.#file.write(data, offset);
+    } catch (error) {
+      await held;
+      throw error;
+    } finally {
+      this.#progress.wrote(this.#file.openFd, offset, data.length, size);
+    }
+    await this.#progress.ready();
+    return held === undefined ? { size } : { size, held };
+  }
+
+  /** Cuts or extends the file; extending leaves a hole. */
+  async truncate(size: number): Promise<void> {
+    this.#throwIfSealed();
+    await this.#file.drained();
+    this.#throwIfSealed();
+    this.#progress.cut(size);
+    await this.#file.truncate(size);
+  }
+
+  /** Makes the data durable, or such that no name can be durable before it. An error is final for the ingest. */
+  async sync(): Promise<void> {
+    this.#throwIfFailed();
+    await this.#file.drained();
+    await this.#file.sync();
+  }
+
+  /** Refuses all further writes and waits for those under way. Undone by {@link unseal}, made final by {@link commit} and {@link end}. */
+  async seal(): Promise<void> {
+    this.#throwIfSealed();
+    this.#state = 'sealed';
+    clearTimeout(this.#settling);
+    await this.#file.drained();
+  }
+
+  unseal(): void {
+    this.#state = 'open';
+    this.retain();
+    this.release();
+  }
+
+  /** Keeps the name of an ingest whose bytes are a blob now. */
+  async commit(): Promise<void> {
+    this.#state = 'committed';
+    this.#progress.end();
+    if (this.#users === 0) await this.#file.close();
+  }
+
+  /**
+   * The digest of the whole file; call only while sealed.
+   * @throws CasError INGEST_FAILED after a failed sync; the system's error where the file cannot be read
+   */
+  async digest(algorithm: Algorithm): Promise<Digest> {
+    this.#throwIfFailed();
+    return this.#progress.finish(await this.#file.open(), this.#file.size, algorithm);
+  }
+
+  /** The digest of the first {@link IngestStatus.offset} bytes. */
+  prefixDigest(): Promise<Digest> {
+    return this.#progress.digest();
+  }
+
+  /** Ends it for good, committed or removed. Who has it open can still read what it was. */
+  async end(): Promise<void> {
+    this.#state = 'ended';
+    clearTimeout(this.#settling);
+    this.#progress.end();
+    if (this.#users === 0) await this.#file.close();
+  }
+
+  #throwIfSealed(): void {
+    if (this.#state !== 'open') throw new CasError('INGEST_SEALED', { subject: this.ref });
+  }
+
+  #throwIfFailed(): void {
+    const { failure } = this.#file;
+    if (failure !== undefined) throw new CasError('INGEST_FAILED', { subject: this.ref, cause: failure });
+  }
+}

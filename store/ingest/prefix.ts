@@ -1,0 +1,142 @@
+import type { Algorithm, Digest } from '../digest.js';
+import { read } from '../files.js';
+import { createHasher } from '../hasher/engines.js';
+import type { Hasher } from '../hasher/hasher.js';
+
+/** How many bytes may wait to be hashed before writers are held back. */
+const BACKLOG_LIMIT = 16 << 20;
+
+/** How many pieces of work may still wait when a writer that was held back goes on. */
+const PIECES_AHEAD = 8;
+
+/** Bytes read at a time when the file itself is hashed. */
+const PIECE = 1 << 20;
+
+/** One run of hashing from offset 0; a reset abandons it and starts another. */
+interface Run {
+  hasher: Hasher | undefined;
+  /** Settles when all that was queued so far is hashed. */
+  tail: Promise<void>;
+  waiting: number;
+  abandoned: boolean;
+}
+
+/**
+ * The digest of an ingest's first bytes, kept up to date as they arrive. `end` is where the next byte to be
+ * queued belongs; `length` is how far hashing has come. Work is done strictly in order.
+ */
+export class Prefix {
+  readonly algorithm: Algorithm;
+  #run: Run = newRun();
+  #end = 0;
+  #backlog = 0;
+  /** The latest pieces of work, oldest first. */
+  #recent: Promise<void>[] = [];
+
+  constructor(algorithm: Algorithm) {
+    this.algorithm = algorithm;
+  }
+
+  /** Where the next byte to be hashed belongs. */
+  get end(): number {
+    return this.#end;
+  }
+
+  /** Bytes hashed so far, a prefix of the file. */
+  get length(): number {
+    return this.#run.hasher?.length ?? 0;
+  }
+
+  /** Queues the bytes at `end`. Undefined when they are hashed already, else settles when `data` is free again. */
+  append(data: Uint8Array): Promise<void> | undefined {
+    this.#end += data.length;
+    const run = this.#run;
+    if (run.waiting > 0 || run.hasher === undefined) {
+      return this.#queue(data.length, (hasher) => (run.abandoned ? undefined : hasher.update(data)));
+    }
+    const pending = run.hasher.update(data);
+    return pending && this.#queue(data.length, () => pending);
+  }
+
+  /** Queues the bytes of the file `fd` from `end` up to `until`, which must all be there. */
+  catchUp(fd: number, until: number): Promise<void> {
+    const start = this.#end;
+    if (until <= start) return this.settled();
+    this.#end = until;
+    const run = this.#run;
+    return this.#queue(until - start, (hasher) => hashRange(hasher, fd, start, until, () => run.abandoned));
+  }
+
+  /** Abandons everything: hashing starts again at 0. */
+  reset(): void {
+    const old = this.#run;
+    old.abandoned = true;
+    void old.tail.catch(() => undefined).then(() => old.hasher?.dispose());
+    this.#run = newRun();
+    this.#end = 0;
+  }
+
+  /** Settles when all that was queued is hashed; rejects with the error that stopped it. */
+  settled(): Promise<void> {
+    return this.#run.tail;
+  }
+
+  /** Settles at once while little waits to be hashed; else when all but the latest pieces of work are done. */
+  async ready(): Promise<void> {
+    if (this.#backlog > BACKLOG_LIMIT) await this.#recent[0]?.catch(() => undefined);
+  }
+
+  /** The digest of the first {@link length} bytes. Call only when settled. */
+  async digest(): Promise<Digest> {
+    this.#run.hasher ??= await createHasher(this.algorithm);
+    return this.#run.hasher.digest();
+  }
+
+  #queue(size: number, work: (hasher: Hasher) => Promise<void> | undefined): Promise<void> {
+    const run = this.#run;
+    run.waiting++;
+    this.#backlog += size;
+    const done = run.tail
+      .then(async () => {
+        run.hasher ??= await createHasher(this.algorithm);
+        await work(run.hasher);
+      })
+      .finally(() => {
+        run.waiting--;
+        this.#backlog -= size;
+      });
+    run.tail = done;
+    this.#recent = [...this.#recent.slice(-(PIECES_AHEAD - 1)), done];
+    done.catch(() => undefined);
+    return done;
+  }
+}
+
+function newRun(): Run {
+  return { hasher: undefined, tail: Promise.resolve(), waiting: 0, abandoned: false };
+}
+
+/**
+ * Feeds the bytes [start, until) of a file to a hasher, reading the next piece while one is hashed.
+ * @throws Error where the file ends before `until`
+ */
+export async function hashRange(
+  hasher: Hasher,
+  fd: number,
+  start: number,
+  until: number,
+  stopped: () => boolean = () => false,
+): Promise<void> {
+  const size = Math.min(PIECE, until - start);
+  let [current, spare] = [Buffer.allocUnsafe(size), Buffer.allocUnsafe(size)];
+  let hashing: Promise<void> | undefined;
+  for (let offset = start; offset < until && !stopped();) {
+    const count = await read(fd, current.subarray(0, Math.min(size, until - offset)), offset);
+    await hashing;
+    if (count === 0) throw new Error(`the file ends at ${offset}, before ${until}`);
+    hashing = hasher.update(current.subarray(0, count));
+    [current, spare] = [spare, current];
+    offset += count;
+  }
+  await hashing;
+}

@@ -1,0 +1,105 @@
+import fs from 'node:fs';
+import { join } from 'node:path';
+import { Blobs } from './blobs.js';
+import { type Durability, durabilityFor, type SyncPolicy } from './durability.js';
+import { CasError } from './errors.js';
+import { isCode } from './files.js';
+import { Ingests } from './ingest/ingests.js';
+import { lockStore, type StoreLock } from './lock.js';
+
+/** The version of the layout on disk that this code reads and writes. */
+export const FORMAT = 1;
+
+/** What may stand in a directory that becomes a store: nothing, a fresh disk's own, or a containerd content root. */
+const ADOPTABLE = new Set(['lost+found', 'blobs', 'ingest', 'lock']);
+
+export interface StoreOptions {
+  /** When a commit is acknowledged; see {@link SyncPolicy}. Default `commit`. */
+  readonly sync?: SyncPolicy;
+}
+
+/** An open store: the directory is locked until {@link Store.close}. */
+export interface Store {
+  readonly root: string;
+  readonly format: number;
+  readonly durability: Durability;
+  readonly blobs: Blobs;
+  readonly ingests: Ingests;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the store at `root`, making it where there is none. Nothing is scanned: a store of a million blobs opens
+ * as fast as an empty one.
+ * @throws CasError STORE_LOCKED, STORE_FORMAT, STORE_INVALID, STORE_UNREADABLE
+ */
+export async function openStore(root: string, { sync = 'commit' }: StoreOptions = {}): Promise<Store> {
+  let lock: StoreLock | undefined;
+  try {
+    fs.mkdirSync(root, { recursive: true, mode: 0o700 });
+    checkContents(root);
+    lock = lockStore(join(root, 'lock'));
+    // World-traversable stores have exposed setuid files of layers (CVE-2021-41091, CVE-2021-41103).
+    fs.chmodSync(root, 0o700);
+    checkFormat(root);
+    const durability = durabilityFor(root, sync);
+    const blobs = await Blobs.open(join(root, 'blobs'), durability);
+    return assemble(root, durability, blobs, lock);
+  } catch (error) {
+    lock?.release();
+    throw explain(error, root);
+  }
+}
+
+function assemble(root: string, durability: Durability, blobs: Blobs, lock: StoreLock): Store {
+  const ingests = new Ingests(root, blobs, durability);
+  return {
+    root,
+    format: FORMAT,
+    durability,
+    blobs,
+    ingests,
+    close: async () => {
+      await ingests.close();
+      await durability.flush();
+      await blobs.close();
+      lock.release();
+    },
+  };
+}
+
+function checkContents(root: string): void {
+  const names = fs.readdirSync(root);
+  if (names.includes('format')) return;
+  const foreign = names.find((name) => !ADOPTABLE.has(name));
+  if (foreign === undefined) return;
+  throw new CasError('STORE_INVALID', {
+    subject: root,
+    errno: 'ENOTEMPTY',
+    expected: 'an empty directory or a store',
+    found: foreign,
+  });
+}
+
+function checkFormat(root: string): void {
+  const path = join(root, 'format');
+  if (!fs.existsSync(path)) {
+    fs.writeFileSync(`${path}.tmp`, `${FORMAT}\n`, { mode: 0o600, flush: true });
+    fs.renameSync(`${path}.tmp`, path);
+    return;
+  }
+  const found = fs.readFileSync(path, 'utf8').trim();
+  if (found !== `${FORMAT}`) throw new CasError('STORE_FORMAT', { subject: root, expected: FORMAT, found });
+}
+
+function explain(error: unknown, root: string): unknown {
+  for (const code of ['EACCES', 'EPERM', 'EROFS', 'EIO', 'ENOSPC']) {
+    if (isCode(error, code))
+      return new CasError('STORE_UNREADABLE', { subject: root, errno: code, found: code, cause: error });
+  }
+  for (const code of ['ENOTDIR', 'EEXIST', 'ELOOP']) {
+    if (isCode(error, code))
+      return new CasError('STORE_INVALID', { subject: root, found: code, cause: error });
+  }
+  return error;
+}
