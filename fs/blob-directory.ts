@@ -84,7 +84,7 @@ export class BlobDirectory extends IngestDirectory {
     this.changed();
   }
 
-  override async link(node: Node, name: Name): Promise<Node> {
+  async link(node: Node, name: Name): Promise<Node> {
     const digest = this.#finalName(name);
     if (digest === undefined || !(node instanceof IngestFile))
       throw new FsError('EPERM', 'only an ingest to a digest');
