@@ -21,28 +21,35 @@ export interface Claim {
  * 1. Seal: no write is accepted from here on, and those under way are waited for.
  * 2. Size: the file has the claimed and the declared size. Else SIZE_MISMATCH.
  * 3. Digest: of all bytes, with the claimed name's algorithm; the declared digest must hold too. Else DIGEST_MISMATCH.
- * 4. Data: durable, or such that step 6 cannot become durable without it. An error is final for this ingest.
- * 5. Mode 0444, mtime the time of the commit.
+ * 4. Data: durable, or such that step 6 cannot become durable without it (an error is final for this ingest);
+ *    meanwhile mode 0444.
+ * 5. Times: mtime is the time of the commit.
  * 6. Name: renamed (or linked) into `blobs/`, never over another file. A blob that is there already holds the same
  *    bytes, since the digest was verified: the ingest has done its duty. One of another size was damaged from
  *    outside and is replaced.
  * 7. Directory: the name is durable. An error here leaves a right blob under its name that may not survive a
  *    power cut; the caller gets the error and may commit again.
+ * 8. Drop: what is left of the ingest is removed, while 7 is under way if its bytes have moved. What a failure leaves
+ *    is removed when the store is next opened.
  *
  * A crash before 6 leaves the ingest, after it the blob; in between there is nothing. Up to 6 every failure unseals.
  * @returns whether the blob is new
  * @throws CasError SIZE_MISMATCH, DIGEST_MISMATCH, INGEST_FAILED, INGEST_SEALED; the system's own errors
  */
-export async function commit(ingest: Ingest, blobs: Blobs, claim: Claim): Promise<boolean> {
+export async function commit(
+  ingest: Ingest,
+  blobs: Blobs,
+  claim: Claim,
+  drop: () => Promise<void>,
+): Promise<boolean> {
   const { digest, keep = false } = claim;
   await ingest.seal();
   let placed: boolean;
   try {
     checkSize(ingest, claim);
     await checkDigest(ingest, digest);
-    await ingest.sync();
     const fd = await ingest.open();
-    await fchmod(fd, 0o444);
+    await Promise.all([ingest.sync(), fchmod(fd, 0o444)]);
     setTimes(fd, 'now', 'now');
     placed = await place(ingest, blobs, digest, keep);
   } catch (error) {
@@ -50,7 +57,9 @@ export async function commit(ingest: Ingest, blobs: Blobs, claim: Claim): Promis
     ingest.unseal();
     throw error;
   }
-  await blobs.sync(algorithmOf(digest));
+  const durable = blobs.sync(algorithmOf(digest));
+  if (!placed) await durable;
+  await Promise.all([durable, drop().catch(() => undefined)]);
   return placed;
 }
 

@@ -84,10 +84,10 @@ export class Ingests {
    * Commits an ingest; see {@link commit} for the order and the errors.
    * @returns whether the blob is new
    */
-  async commit(ingest: Ingest, claim: Claim): Promise<boolean> {
-    const placed = await commit(ingest, this.#blobs, claim);
-    await (claim.keep === true ? ingest.commit() : this.#drop(ingest));
-    return placed;
+  commit(ingest: Ingest, claim: Claim): Promise<boolean> {
+    return commit(ingest, this.#blobs, claim, () =>
+      claim.keep === true ? ingest.commit() : this.#drop(ingest),
+    );
   }
 
   /** Removes an ingest and its bytes. A writer that has it open gets INGEST_SEALED from then on. */
