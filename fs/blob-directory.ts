@@ -27,7 +27,7 @@ import type { TreeContext } from './tree.js';
  * give to files not yet complete are ingests.
  */
 export class BlobDirectory extends IngestDirectory {
-  override readonly validity = { entry: 3600, attr: 0 };
+  override readonly validity = { entry: 3600, attr: 1 };
   readonly #algorithm: Algorithm;
   /** The nodes that the kernel remembers. */
   readonly #files = new Map<string, BlobFile>();

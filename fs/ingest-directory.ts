@@ -25,7 +25,7 @@ import type { TreeContext } from './tree.js';
 /** A directory in which ingests are written: `ingest/`, those made below it, and all others that can be written to. */
 export class IngestDirectory implements Node {
   readonly type = constants.S_IFDIR;
-  readonly validity: Validity = { entry: 1, attr: 0 };
+  readonly validity: Validity = { entry: 3600, attr: 3600 };
   protected readonly context: TreeContext;
   /** Its path as a ref: `''` for `ingest/`, `/` for the root of the mount. */
   readonly path: string;

@@ -40,6 +40,11 @@ export class Blobs {
     return new Blobs(root, durability, directories);
   }
 
+  /** Whether changes of names become durable in the order they were made. */
+  get keepsOrder(): boolean {
+    return this.#durability.keepsOrder;
+  }
+
   /** The directory of an algorithm's blobs. */
   directory(algorithm: Algorithm): string {
     return join(this.#root, algorithm);

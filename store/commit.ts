@@ -29,8 +29,8 @@ export interface Claim {
  *    outside and is replaced.
  * 7. Directory: the name is durable. An error here leaves a right blob under its name that may not survive a
  *    power cut; the caller gets the error and may commit again.
- * 8. Drop: what is left of the ingest is removed, while 7 is under way if its bytes have moved. What a failure leaves
- *    is removed when the store is next opened.
+ * 8. Drop: what is left of the ingest is removed; before 7 where names become durable in order, so that one journal
+ *    commit has it all. What a failure leaves is removed when the store is next opened.
  *
  * A crash before 6 leaves the ingest, after it the blob; in between there is nothing. Up to 6 every failure unseals.
  * @returns whether the blob is new
@@ -57,9 +57,9 @@ export async function commit(
     ingest.unseal();
     throw error;
   }
-  const durable = blobs.sync(algorithmOf(digest));
-  if (!placed) await durable;
-  await Promise.all([durable, drop().catch(() => undefined)]);
+  if (placed && blobs.keepsOrder) await drop().catch(() => undefined);
+  await blobs.sync(algorithmOf(digest));
+  if (!placed || !blobs.keepsOrder) await drop().catch(() => undefined);
   return placed;
 }
 

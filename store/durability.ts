@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { basename } from 'node:path';
-import { fsync } from './files.js';
+import { fsync, onPool } from './files.js';
 import { bind } from './libc.js';
 import { shareCalls } from './shared-call.js';
 
@@ -22,6 +22,8 @@ export interface Durability {
   data(fd: number): Promise<void>;
   /** Makes the names that were changed in the directory durable, and with them the data. Shared by those who wait. */
   names(directory: number): Promise<void>;
+  /** Whether changes of names become durable in the order they were made. */
+  readonly keepsOrder: boolean;
   /** Makes everything durable that was acknowledged. */
   flush(): Promise<void>;
 }
@@ -50,6 +52,7 @@ function strict(): Durability {
   const shared = sharedNames();
   return {
     name: 'strict',
+    keepsOrder: false,
     begin: () => Promise.resolve(),
     data: fsync,
     names: shared,
@@ -61,11 +64,12 @@ function ordered(): Durability {
   const shared = sharedNames();
   return {
     name: 'ordered',
+    keepsOrder: true,
     begin: async (fd, offset, length) => {
-      await syncFileRange.later(fd, offset, length, WRITE);
+      await onPool(syncFileRange.later(fd, offset, length, WRITE));
     },
     data: async (fd) => {
-      await syncFileRange.later(fd, 0, 0, WAIT_BEFORE | WRITE | WAIT_AFTER);
+      await onPool(syncFileRange.later(fd, 0, 0, WAIT_BEFORE | WRITE | WAIT_AFTER));
     },
     names: shared,
     flush: () => Promise.resolve(),
@@ -85,6 +89,7 @@ function batch(base: Durability): Durability {
   };
   return {
     name: 'batch',
+    keepsOrder: base.keepsOrder,
     begin: base.begin.bind(base),
     data: base.data.bind(base),
     names: (directory) => {

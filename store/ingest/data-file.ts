@@ -1,7 +1,8 @@
 import fs from 'node:fs';
 import type { Durability } from '../durability.js';
-import { close, ftruncate, isCode, open, read, write } from '../files.js';
+import { close, closeLarge, ftruncate, isCode, open, read, write } from '../files.js';
 
+/** What a write or truncation under way may change. */
 interface Range {
   readonly start: number;
   readonly end: number;
@@ -12,6 +13,9 @@ const { O_RDONLY, O_RDWR } = fs.constants;
 
 /** How much is written before its write-back is begun, so that the sync of a commit has little left to do. */
 const WRITEBACK_STEP = 8 << 20;
+
+/** Closing a larger file that was removed may take long: its blocks are freed then. */
+const LARGE = 16 << 20;
 
 /**
  * The file that holds an ingest's bytes, opened when needed. Overlapping writes are made one after the other,
@@ -101,18 +105,24 @@ export class DataFile {
     }
   }
 
-  /** Cuts or extends the file; extending leaves a hole. Waits for the writes under way. */
+  /** Cuts or extends the file; extending leaves a hole. Call right after {@link clear} of the whole file. */
   async truncate(size: number): Promise<void> {
-    await this.drained();
     this.#synced = undefined;
-    await ftruncate(await this.#openWritable(), size);
-    this.#size = size;
-    this.#updatedAt = new Date();
-    this.#begun = Math.min(this.#begun, size);
-    if (size === 0) this.#failure = undefined;
+    const cutting = this.#openWritable().then((fd) => ftruncate(fd, size));
+    const range = { start: 0, end: Infinity, done: cutting.catch(() => undefined) };
+    this.#writes.add(range);
+    try {
+      await cutting;
+      this.#size = size;
+      this.#updatedAt = new Date();
+      this.#begun = Math.min(this.#begun, size);
+      if (size === 0) this.#failure = undefined;
+    } finally {
+      this.#writes.delete(range);
+    }
   }
 
-  /** Settles when no write is under way. */
+  /** Settles when no write and no truncation is under way. */
   async drained(): Promise<void> {
     while (this.#writes.size > 0) await Promise.all([...this.#writes].map((range) => range.done));
   }
@@ -127,10 +137,15 @@ export class DataFile {
     return this.#synced;
   }
 
-  async close(): Promise<void> {
+  /**
+   * Closes the descriptor, once its sync is done: one that comes later would be of whatever file has its number
+   * then. Where the file is `gone`, no sync matters.
+   */
+  async close(gone = false): Promise<void> {
     const fd = this.#fd;
     this.#fd = undefined;
-    if (fd !== undefined) await close(fd);
+    if (!gone) await this.#synced?.catch(() => undefined);
+    if (fd !== undefined) await (this.#size > LARGE ? closeLarge(fd) : close(fd));
   }
 
   async #reopen(): Promise<number> {

@@ -15,13 +15,23 @@ export class Extents {
     this.#ends.splice(first, last - first, to);
   }
 
+  /** Takes a range out. */
+  remove(start: number, end: number): void {
+    if (end <= start) return;
+    const first = lowerBound(this.#ends, start + 1);
+    const last = lowerBound(this.#starts, end);
+    if (last <= first) return;
+    const [from, to] = [this.#starts[first] ?? start, this.#ends[last - 1] ?? end];
+    const left = from < start ? [[from, start] as const] : [];
+    const right = to > end ? [[end, to] as const] : [];
+    const rest = [...left, ...right];
+    this.#starts.splice(first, last - first, ...rest.map(([start]) => start));
+    this.#ends.splice(first, last - first, ...rest.map(([, end]) => end));
+  }
+
   /** Forgets everything from `size` on. */
   cut(size: number): void {
-    const kept = lowerBound(this.#starts, size);
-    this.#starts.length = kept;
-    this.#ends.length = kept;
-    const end = this.#ends[kept - 1];
-    if (end !== undefined && end > size) this.#ends[kept - 1] = size;
+    this.remove(size, Infinity);
   }
 
   /** Where the range that holds the byte at `offset` ends; `offset` itself if none does. */

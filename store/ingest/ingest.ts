@@ -136,7 +136,7 @@ export class Ingest {
     this.#users--;
     if (this.#users > 0) return;
     if (this.#state !== 'open') {
-      if (this.#state !== 'sealed') void this.#file.close();
+      if (this.#state !== 'sealed') this.#file.close(true).catch(() => undefined);
       return;
     }
     this.#settling = setTimeout(() => void this.settle().catch(() => undefined), SETTLE_AFTER);
@@ -146,10 +146,10 @@ export class Ingest {
   /** Writes down the times and closes the data file, unless it is in use. */
   async settle(): Promise<void> {
     clearTimeout(this.#settling);
-    if (this.#users > 0 || this.#state !== 'open') return;
+    if (!this.#idle) return;
     await writeTimes(this.#record, this.#file.updatedAt);
     await this.#progress.settled();
-    if (this.#users === 0 && !this.locked) await this.#file.close();
+    if (this.#idle) await this.#file.close();
   }
 
   /** Declares the total size in bytes or the digest; both survive a restart. */
@@ -182,8 +182,7 @@ export class Ingest {
    */
   async write(data: Uint8Array, offset: number): Promise<IngestWritten> {
     this.#throwIfSealed();
-    const clear = this.#file.clear(offset, offset + data.length);
-    if (clear !== undefined) {
+    for (let clear; (clear = this.#file.clear(offset, offset + data.length)) !== undefined;) {
       await clear;
       this.#throwIfSealed();
     }
@@ -204,8 +203,10 @@ export class Ingest {
   /** Cuts or extends the file; extending leaves a hole. */
   async truncate(size: number): Promise<void> {
     this.#throwIfSealed();
-    await this.#file.drained();
-    this.#throwIfSealed();
+    for (let clear; (clear = this.#file.clear(0, Infinity)) !== undefined;) {
+      await clear;
+      this.#throwIfSealed();
+    }
     this.#progress.cut(size);
     await this.#file.truncate(size);
   }
@@ -235,7 +236,7 @@ export class Ingest {
   async commit(): Promise<void> {
     this.#state = 'committed';
     this.#progress.end();
-    if (this.#users === 0) await this.#file.close();
+    if (this.#users === 0) await this.#file.close(true);
   }
 
   /**
@@ -257,7 +258,12 @@ export class Ingest {
     this.#state = 'ended';
     clearTimeout(this.#settling);
     this.#progress.end();
-    if (this.#users === 0) await this.#file.close();
+    if (this.#users === 0) await this.#file.close(true);
+  }
+
+  /** Whether nobody has it open and nothing is done to it: only then may the data file be closed. */
+  get #idle(): boolean {
+    return this.#users === 0 && this.#state === 'open';
   }
 
   #throwIfSealed(): void {

@@ -32,6 +32,8 @@ export class Progress {
 
   /** Tells of a write that is about to be made. Undefined unless it continues the prefix; else settles when `data` is hashed. */
   writing(data: Uint8Array, offset: number): Promise<void> | undefined {
+    // Bytes that are being rewritten must not be read and hashed meanwhile.
+    this.#extents.remove(offset, offset + data.length);
     if (offset < this.#prefix.end) this.#rewind();
     return offset === this.#prefix.end ? this.#prefix.append(data) : undefined;
   }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import { join } from 'node:path';
 import { type Digest, parseDigest } from '../digest.js';
-import { ifPresent, isCode, mkdir, open, replaceFile, rmdir, unlink } from '../files.js';
+import { createFile, ifPresent, isCode, mkdir, open, replaceFile, rmdir, unlink } from '../files.js';
 import { parseRef, type Ref } from '../ref.js';
 
 /** What is declared of an ingest before its bytes are complete. */
@@ -22,7 +22,7 @@ export interface IngestRecord extends Expectations {
   readonly startedAt: Date;
 }
 
-const { O_CREAT, O_EXCL, O_RDWR, O_WRONLY } = fs.constants;
+const { O_CREAT, O_EXCL, O_RDWR } = fs.constants;
 
 /** The directory name of a ref: its sha256, so that no ref is ever part of a path. */
 export function keyOf(ref: Ref): string {
@@ -48,7 +48,7 @@ export async function createRecord(
   try {
     const [data] = await Promise.all([
       open(dataPath(directory), O_RDWR | O_CREAT | O_EXCL, mode),
-      fs.promises.writeFile(join(directory, 'ref'), ref, { flag: O_WRONLY | O_CREAT | O_EXCL, mode: 0o600 }),
+      createFile(join(directory, 'ref'), ref),
     ]);
     return { record: { ref, directory, startedAt: new Date() }, data };
   } catch (error) {
