@@ -104,10 +104,11 @@ export class BlobDirectory extends IngestDirectory {
 
   protected override async receive(named: Named, from: Ref, name: Name, noReplace: boolean): Promise<void> {
     const digest = this.#finalName(name);
-    if (digest === undefined) return super.receive(named, from, name, noReplace);
     if (named === 'directory') throw new FsError('ENOTDIR');
+    if (digest === undefined) return super.receive(named, from, name, noReplace);
     if (noReplace && (await this.#blob(name))) throw new CasError('BLOB_EXISTS', { subject: digest });
-    await this.context.store.ingests.commit(named, { digest });
+    // A new file under a known name has replaced a damaged one.
+    if (await this.context.store.ingests.commit(named, { digest })) this.#files.delete(name);
     this.changed();
   }
 

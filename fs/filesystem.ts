@@ -186,8 +186,13 @@ export class FileSystem {
     const directory = this.#changeable(parent, name);
     if (directory.create === undefined) throw new FsError('EROFS');
     const { node, handle } = await directory.create(name, flags, mode, caller);
-    const entry = await this.entry(node);
-    return { entry, opened: { handle: this.files.add(handle), mode: handle.mode } };
+    try {
+      const entry = await this.entry(node);
+      return { entry, opened: { handle: this.files.add(handle), mode: handle.mode } };
+    } catch (error) {
+      await handle.release();
+      throw error;
+    }
   }
 
   /** Fills `into`; the number of bytes read. */

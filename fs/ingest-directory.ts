@@ -1,4 +1,5 @@
 import { constants } from 'node:fs';
+import type { Ingest } from '../store/ingest/ingest.js';
 import { algorithmFor, type Named } from '../store/ingest/ingests.js';
 import { chown } from '../store/files.js';
 import { type Ref, refWithin } from '../store/ref.js';
@@ -27,13 +28,12 @@ export class IngestDirectory implements Node {
   readonly type = constants.S_IFDIR;
   readonly validity: Validity = { entry: 3600, attr: 3600 };
   protected readonly context: TreeContext;
-  /** Its path as a ref: `''` for `ingest/`, `/` for the root of the mount. */
-  readonly path: string;
+  #path: string;
   #attr: Attr;
 
   constructor(context: TreeContext, path: string) {
     this.context = context;
-    this.path = path;
+    this.#path = path;
     const permissions = 0o777 & ~context.umask;
     // With others allowed to write, each may remove only their own (as in /tmp).
     const sticky = (permissions & 0o022) === 0 ? 0 : 0o1000;
@@ -43,6 +43,11 @@ export class IngestDirectory implements Node {
       context.owner,
       nowNs(),
     );
+  }
+
+  /** Its path as a ref: `''` for `ingest/`, `/` for the root of the mount. */
+  get path(): string {
+    return this.#path;
   }
 
   attr(): Attr | Promise<Attr> {
@@ -73,8 +78,8 @@ export class IngestDirectory implements Node {
     await this.context.store.ingests.load();
     for (const [name, named] of [...this.context.store.ingests.children(this.path)]) {
       const node = this.nodeOf(named, name);
-      const { ino } = await node.attr();
-      yield [{ name: nameOf(name), ino, type: node.type }];
+      const attr = await attrIfThere(node);
+      if (attr !== undefined) yield [{ name: nameOf(name), ino: attr.ino, type: node.type }];
     }
   }
 
@@ -87,7 +92,7 @@ export class IngestDirectory implements Node {
     const ref = this.refOf(name);
     const ingest = await this.context.store.ingests.create(ref, algorithmFor({ ref }), mode & 0o777);
     if (caller.uid !== process.getuid?.() || caller.gid !== process.getgid?.()) {
-      await chown(await ingest.open(), caller.uid, caller.gid);
+      await this.#giveTo(ingest, caller);
     }
     this.changed();
     return { node: this.context.fileOf(ingest), handle: new IngestWriter(ingest) };
@@ -138,7 +143,7 @@ export class IngestDirectory implements Node {
     if (named === 'directory') {
       if (`${ref}/`.startsWith(`${from}/`)) throw new FsError('EINVAL', 'into itself');
       await ingests.renameDirectory(from, ref);
-      this.context.directoryGone(from);
+      this.context.directoryMoved(from, ref);
     } else {
       await ingests.rename(named, ref);
     }
@@ -166,9 +171,34 @@ export class IngestDirectory implements Node {
       : this.context.fileOf(named);
   }
 
+  /** Follows its directory to another path. */
+  moved(path: string): void {
+    this.#path = path;
+  }
+
   /** Its names have changed. */
   protected changed(): void {
     const now = nowNs();
     this.#attr = { ...this.#attr, mtime: now, ctime: now };
+  }
+
+  async #giveTo(ingest: Ingest, { uid, gid }: Caller): Promise<void> {
+    try {
+      await chown(await ingest.open(), uid, gid);
+    } catch (error) {
+      ingest.unlock();
+      await this.context.store.ingests.remove(ingest);
+      throw error;
+    }
+  }
+}
+
+/** The attributes of a node; undefined where it has gone since its name was read. */
+async function attrIfThere(node: Node): Promise<Attr | undefined> {
+  try {
+    return await node.attr();
+  } catch (error) {
+    if (error instanceof CasError && error.code === 'INGEST_NOT_FOUND') return undefined;
+    throw error;
   }
 }

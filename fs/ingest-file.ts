@@ -1,6 +1,5 @@
-import { constants } from 'node:fs';
+import { constants, fchmodSync, fchownSync } from 'node:fs';
 import { CasError } from '../store/errors.js';
-import { chown } from '../store/files.js';
 import type { Ingest } from '../store/ingest/ingest.js';
 import { setTimes } from '../store/times.js';
 import { attrOf } from './attr.js';
@@ -28,19 +27,17 @@ export class IngestFile implements Node {
     const { ingest } = this;
     if (ingest.committed) throw new CasError('BLOB_IMMUTABLE', { subject: ingest.ref });
     if (changes.size !== undefined) await this.#truncate(changes.size, handle);
-    const fd = await ingest.open();
-    if (changes.uid !== undefined || changes.gid !== undefined) {
-      await chown(fd, changes.uid ?? UNCHANGED, changes.gid ?? UNCHANGED);
-    }
-    if (changes.mode !== undefined) await ingest.chmod(changes.mode & 0o777);
-    if (changes.atime !== undefined || changes.mtime !== undefined)
-      setTimes(fd, changes.atime, changes.mtime);
+    const { mode, uid, gid, atime, mtime } = changes;
+    await ingest.alter((fd) => {
+      if (uid !== undefined || gid !== undefined) fchownSync(fd, uid ?? UNCHANGED, gid ?? UNCHANGED);
+      if (mode !== undefined) fchmodSync(fd, mode & 0o777);
+      if (atime !== undefined || mtime !== undefined) setTimes(fd, atime, mtime);
+    });
   }
 
   async open(flags: OpenFlags): Promise<FileHandle> {
     const { ingest } = this;
     if (!wantsWrite(flags)) {
-      await ingest.open();
       return readIngest(ingest);
     }
     if (ingest.committed) throw new CasError('BLOB_IMMUTABLE', { subject: ingest.ref });

@@ -2,8 +2,14 @@ import type { Ingest } from '../store/ingest/ingest.js';
 import type { Awaitable, FileHandle, OpenMode, Written } from './node.js';
 
 /** An ingest that is open for reading. It sees the bytes so far, and goes on seeing them after a commit. */
-export function readIngest(ingest: Ingest): FileHandle {
+export async function readIngest(ingest: Ingest): Promise<FileHandle> {
   ingest.retain();
+  try {
+    await ingest.open();
+  } catch (error) {
+    ingest.release();
+    throw error;
+  }
   return {
     mode: { direct: true, noFlush: true },
     read: (into, offset) => ingest.read(into, offset),

@@ -1,3 +1,5 @@
+import type { Named } from '../store/ingest/ingests.js';
+import type { Ref } from '../store/ref.js';
 import { IngestDirectory } from './ingest-directory.js';
 import type { Caller, DirEntry, Name, Node } from './node.js';
 import { FsError } from './errors.js';
@@ -32,6 +34,11 @@ export class RootDirectory extends IngestDirectory {
   override rmdir(name: Name): Promise<void> {
     if (this.#children.has(name)) throw new FsError('EBUSY');
     return super.rmdir(name);
+  }
+
+  protected override receive(named: Named, from: Ref, name: Name, noReplace: boolean): Promise<void> {
+    if (this.#children.has(name)) throw new FsError('EBUSY');
+    return super.receive(named, from, name, noReplace);
   }
 
   override rename(name: Name, to: Node, toName: Name, flags: number): Promise<void> {

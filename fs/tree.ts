@@ -36,6 +36,8 @@ export interface TreeContext {
   directoryOf(path: string): IngestDirectory;
   /** Tells that a directory of ingests is gone. */
   directoryGone(path: string): void;
+  /** Tells that a directory of ingests has another path: its node, which the kernel keeps, goes with it. */
+  directoryMoved(from: string, to: string): void;
 }
 
 /** Builds the mounted tree of a store: `ingest/`, `blobs/`, `.cas/`, and ingests beside them. */
@@ -73,6 +75,15 @@ function createContext(store: Store, options: TreeOptions): TreeContext {
       return directory;
     },
     directoryGone: (path) => directories.delete(path),
+    directoryMoved: (from, to) => {
+      for (const [path, directory] of [...directories]) {
+        if (path !== from && !path.startsWith(`${from}/`)) continue;
+        directories.delete(path);
+        const moved = to + path.slice(from.length);
+        directory.moved(moved);
+        directories.set(moved, directory);
+      }
+    },
   };
   return context;
 }

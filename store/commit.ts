@@ -1,7 +1,7 @@
 import type { Blobs } from './blobs.js';
 import { algorithmOf, type Digest } from './digest.js';
 import { CasError } from './errors.js';
-import { fchmod } from './files.js';
+import { fchmod, fstat, lstat } from './files.js';
 import type { Ingest } from './ingest/ingest.js';
 import { dataPath } from './ingest/record.js';
 import { setTimes } from './times.js';
@@ -42,16 +42,13 @@ export async function commit(
   claim: Claim,
   drop: () => Promise<void>,
 ): Promise<boolean> {
-  const { digest, keep = false } = claim;
+  const { digest } = claim;
   await ingest.seal();
   let placed: boolean;
   try {
     checkSize(ingest, claim);
     await checkDigest(ingest, digest);
-    const fd = await ingest.open();
-    await Promise.all([ingest.sync(), fchmod(fd, 0o444)]);
-    setTimes(fd, 'now', 'now');
-    placed = await place(ingest, blobs, digest, keep);
+    placed = await publish(ingest, blobs, claim);
   } catch (error) {
     ingest.refused(error instanceof Error ? error.message : String(error));
     ingest.unseal();
@@ -61,6 +58,29 @@ export async function commit(
   await blobs.sync(algorithmOf(digest));
   if (!placed || !blobs.keepsOrder) await drop().catch(() => undefined);
   return placed;
+}
+
+/** Steps 4 to 6; a failure gives the permissions back. */
+async function publish(ingest: Ingest, blobs: Blobs, { digest, keep = false }: Claim): Promise<boolean> {
+  const fd = await ingest.open();
+  const { mode } = fstat(fd);
+  const readOnly = fchmod(fd, 0o444);
+  try {
+    await Promise.all([ingest.sync(), readOnly]);
+    setTimes(fd, 'now', 'now');
+    await checkFile(ingest, fd);
+    return await place(ingest, blobs, digest, keep);
+  } catch (error) {
+    await readOnly.then(() => fchmod(fd, Number(mode) & 0o777)).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** The name is given to a path, but the bytes were verified through a descriptor: both must be the same whole file. */
+async function checkFile(ingest: Ingest, fd: number): Promise<void> {
+  const [open, named] = [fstat(fd), await lstat(dataPath(ingest.record.directory))];
+  if (named?.ino === open.ino && Number(open.size) === ingest.size) return;
+  throw new CasError('INGEST_FAILED', { subject: ingest.ref, found: 'another file in its place' });
 }
 
 async function place(ingest: Ingest, blobs: Blobs, digest: Digest, keep: boolean): Promise<boolean> {

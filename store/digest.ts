@@ -59,6 +59,12 @@ export function parseDigest(text: string): Digest {
   return digestOf(parseAlgorithm(text.slice(0, colon)), text.slice(colon + 1));
 }
 
+/** Whether `text` is `<algorithm>:<hex>`, well-formed. */
+export function isDigest(text: string): text is Digest {
+  const algorithm = text.slice(0, Math.max(0, text.indexOf(':')));
+  return isAlgorithm(algorithm) && isHexOf(algorithm, text.slice(algorithm.length + 1));
+}
+
 /** The algorithm of a digest. */
 export function algorithmOf(digest: Digest): Algorithm {
   return digest.slice(0, digest.indexOf(':')) as Algorithm;

@@ -80,12 +80,16 @@ function ordered(): Durability {
 function batch(base: Durability): Durability {
   const dirty = new Set<number>();
   let timer: NodeJS.Timeout | undefined;
-  const flush = async (): Promise<void> => {
-    clearTimeout(timer);
-    timer = undefined;
+  let failure: Error | undefined;
+  const sync = shareCalls(async () => {
     const directories = [...dirty];
     dirty.clear();
     await Promise.all(directories.map((directory) => base.names(directory)));
+  });
+  const flush = (): Promise<void> => {
+    clearTimeout(timer);
+    timer = undefined;
+    return sync();
   };
   return {
     name: 'batch',
@@ -94,8 +98,15 @@ function batch(base: Durability): Durability {
     data: base.data.bind(base),
     names: (directory) => {
       dirty.add(directory);
-      timer ??= setTimeout(() => void flush().catch(() => undefined), 1000);
-      return Promise.resolve();
+      timer ??= setTimeout(() => {
+        flush().catch((error: unknown) => {
+          failure = error instanceof Error ? error : new Error(String(error));
+        });
+      }, 1000);
+      // The commits that a failed sync was for are acknowledged; the next one is the first that can tell.
+      const found = failure;
+      failure = undefined;
+      return found === undefined ? Promise.resolve() : Promise.reject(found);
     },
     flush,
   };

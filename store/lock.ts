@@ -39,10 +39,19 @@ export function lockStore(path: string): StoreLock {
       found: holder === undefined ? 'an unknown process' : `process ${holder.pid}, since ${holder.since}`,
     });
   }
-  const holder: Holder = { pid: process.pid, since: new Date().toISOString() };
-  fs.ftruncateSync(fd);
-  fs.writeSync(fd, `${JSON.stringify(holder)}\n`, 0);
+  describeHolder(fd);
   return { release: () => fs.closeSync(fd) };
+}
+
+/** Says who holds the lock. It holds without that: a store on a full disk must open, or nobody could make room. */
+function describeHolder(fd: number): void {
+  const holder: Holder = { pid: process.pid, since: new Date().toISOString() };
+  try {
+    fs.ftruncateSync(fd);
+    fs.writeSync(fd, `${JSON.stringify(holder)}\n`, 0);
+  } catch {
+    return;
+  }
 }
 
 function readHolder(path: string): Holder | undefined {

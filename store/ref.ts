@@ -15,9 +15,12 @@ const REF_MAX = 4095;
 
 const FORBIDDEN = /[\x00-\x1f\x7f/]/;
 
+/** Half of a surrogate pair, which has no UTF-8: written down, different ones would become the same U+FFFD. */
+const ILL_FORMED = /\p{Surrogate}/u;
+
 /**
  * One component of a ref: 1 to 255 bytes of UTF-8 without control characters or `/`, and neither `.` nor `..`.
- * @throws CasError REF_INVALID, REF_TOO_LONG
+ * @throws CasError REF_INVALID, REF_NOT_UTF8, REF_TOO_LONG
  */
 export function checkComponent(name: string): void {
   if (Buffer.byteLength(name) > COMPONENT_MAX) {
@@ -26,6 +29,7 @@ export function checkComponent(name: string): void {
       expected: `at most ${COMPONENT_MAX} bytes`,
     });
   }
+  if (ILL_FORMED.test(name)) throw new CasError('REF_NOT_UTF8', { subject: name });
   if (name === '' || name === '.' || name === '..' || FORBIDDEN.test(name)) {
     throw new CasError('REF_INVALID', { subject: name, expected: 'no control characters, "/", "." or ".."' });
   }
@@ -33,7 +37,7 @@ export function checkComponent(name: string): void {
 
 /**
  * Parses a ref, checking every component.
- * @throws CasError REF_INVALID, REF_TOO_LONG
+ * @throws CasError REF_INVALID, REF_NOT_UTF8, REF_TOO_LONG
  */
 export function parseRef(text: string): Ref {
   const path = text.startsWith('/') ? text.slice(1) : text;

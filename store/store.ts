@@ -11,7 +11,7 @@ import { lockStore, type StoreLock } from './lock.js';
 export const FORMAT = 1;
 
 /** What may stand in a directory that becomes a store: nothing, a fresh disk's own, or a containerd content root. */
-const ADOPTABLE = new Set(['lost+found', 'blobs', 'ingest', 'lock']);
+const ADOPTABLE = new Set(['lost+found', 'blobs', 'ingest', 'lock', 'format.tmp']);
 
 export interface StoreOptions {
   /** When a commit is acknowledged; see {@link SyncPolicy}. Default `commit`. */
@@ -25,6 +25,7 @@ export interface Store {
   readonly durability: Durability;
   readonly blobs: Blobs;
   readonly ingests: Ingests;
+  /** Ends all work and gives the lock back. A second call is the same as the first. */
   close(): Promise<void>;
 }
 
@@ -41,7 +42,7 @@ export async function openStore(root: string, { sync = 'commit' }: StoreOptions 
     lock = lockStore(join(root, 'lock'));
     // World-traversable stores have exposed setuid files of layers (CVE-2021-41091, CVE-2021-41103).
     fs.chmodSync(root, 0o700);
-    checkFormat(root);
+    writeFormat(root);
     const durability = durabilityFor(root, sync);
     const blobs = await Blobs.open(join(root, 'blobs'), durability);
     return assemble(root, durability, blobs, lock);
@@ -53,24 +54,32 @@ export async function openStore(root: string, { sync = 'commit' }: StoreOptions 
 
 function assemble(root: string, durability: Durability, blobs: Blobs, lock: StoreLock): Store {
   const ingests = new Ingests(root, blobs, durability);
+  const closeAll = async (): Promise<void> => {
+    try {
+      await ingests.close();
+      await durability.flush();
+    } finally {
+      await blobs.close();
+      lock.release();
+    }
+  };
+  let closed: Promise<void> | undefined;
   return {
     root,
     format: FORMAT,
     durability,
     blobs,
     ingests,
-    close: async () => {
-      await ingests.close();
-      await durability.flush();
-      await blobs.close();
-      lock.release();
-    },
+    close: () => (closed ??= closeAll()),
   };
 }
 
 function checkContents(root: string): void {
   const names = fs.readdirSync(root);
-  if (names.includes('format')) return;
+  if (names.includes('format')) {
+    checkFormat(root);
+    return;
+  }
   const foreign = names.find((name) => !ADOPTABLE.has(name));
   if (foreign === undefined) return;
   throw new CasError('STORE_INVALID', {
@@ -81,14 +90,15 @@ function checkContents(root: string): void {
   });
 }
 
-function checkFormat(root: string): void {
+function writeFormat(root: string): void {
   const path = join(root, 'format');
-  if (!fs.existsSync(path)) {
-    fs.writeFileSync(`${path}.tmp`, `${FORMAT}\n`, { mode: 0o600, flush: true });
-    fs.renameSync(`${path}.tmp`, path);
-    return;
-  }
-  const found = fs.readFileSync(path, 'utf8').trim();
+  if (fs.existsSync(path)) return;
+  fs.writeFileSync(`${path}.tmp`, `${FORMAT}\n`, { mode: 0o600, flush: true });
+  fs.renameSync(`${path}.tmp`, path);
+}
+
+function checkFormat(root: string): void {
+  const found = fs.readFileSync(join(root, 'format'), 'utf8').trim();
   if (found !== `${FORMAT}`) throw new CasError('STORE_FORMAT', { subject: root, expected: FORMAT, found });
 }
 

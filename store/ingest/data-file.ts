@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import type { Durability } from '../durability.js';
-import { close, closeLarge, ftruncate, isCode, open, read, write } from '../files.js';
+import { close, closeLarge, ftruncate, isCode, open, write } from '../files.js';
 
 /** What a write or truncation under way may change. */
 interface Range {
@@ -77,10 +77,6 @@ export class DataFile {
     if (this.#fd !== undefined) return Promise.resolve(this.#fd);
     this.#opening ??= this.#reopen().finally(() => (this.#opening = undefined));
     return this.#opening;
-  }
-
-  async read(into: Uint8Array, offset: number): Promise<number> {
-    return read(await this.open(), into, offset);
   }
 
   /** Waits for writes under way that overlap the range. Undefined where there are none. */

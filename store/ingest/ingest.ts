@@ -1,7 +1,7 @@
 import type { BigIntStats } from 'node:fs';
 import type { Algorithm, Digest } from '../digest.js';
 import { CasError } from '../errors.js';
-import { fchmod, fstat } from '../files.js';
+import { fstat, lstat, read } from '../files.js';
 import type { Ref } from '../ref.js';
 import type { DataFile } from './data-file.js';
 import type { Progress } from './progress.js';
@@ -95,6 +95,11 @@ export class Ingest {
     this.#error = reason;
   }
 
+  /** @throws CasError INGEST_SEALED when it is being committed or removed, or was */
+  checkMovable(): void {
+    if (!this.committed) this.#throwIfSealed();
+  }
+
   /** Follows the record to its new ref. */
   moved(record: IngestRecord): void {
     this.#record = record;
@@ -146,10 +151,10 @@ export class Ingest {
   /** Writes down the times and closes the data file, unless it is in use. */
   async settle(): Promise<void> {
     clearTimeout(this.#settling);
-    if (!this.#idle) return;
+    if (!this.#isIdle()) return;
     await writeTimes(this.#record, this.#file.updatedAt);
     await this.#progress.settled();
-    if (this.#idle) await this.#file.close();
+    if (this.#isIdle()) await this.#file.close();
   }
 
   /** Declares the total size in bytes or the digest; both survive a restart. */
@@ -158,22 +163,44 @@ export class Ingest {
     await writeExpectations(this.#record.directory, this.#record);
   }
 
-  /** Sets the permissions that the data file has until it is committed. */
-  async chmod(permissions: number): Promise<void> {
-    await fchmod(await this.#file.open(), permissions);
+  /**
+   * Changes attributes of the open data file. `change` is one step, so that none of it can follow a {@link seal}.
+   * @throws CasError INGEST_SEALED
+   */
+  async alter(change: (fd: number) => void): Promise<void> {
+    this.#throwIfSealed();
+    this.retain();
+    try {
+      const fd = await this.#file.open();
+      this.#throwIfSealed();
+      change(fd);
+    } finally {
+      this.release();
+    }
   }
 
-  /** The open data file. */
-  open(): Promise<number> {
+  /**
+   * The open data file. Whoever is no writer holds it by {@link retain}.
+   * @throws CasError INGEST_NOT_FOUND once it has ended: another may have its path by then
+   */
+  async open(): Promise<number> {
+    if (this.#state === 'ended' && this.#file.openFd === undefined) this.#throwNotFound();
     return this.#file.open();
   }
 
+  /**
+   * stat(2) of the data file, which is not opened for it.
+   * @throws CasError INGEST_NOT_FOUND once it has ended
+   */
   async stat(): Promise<BigIntStats> {
-    return fstat(await this.#file.open());
+    const fd = this.#file.openFd;
+    if (fd !== undefined) return fstat(fd);
+    const stats = this.#state === 'ended' ? undefined : await lstat(this.#file.path);
+    return stats ?? this.#throwNotFound();
   }
 
-  read(into: Uint8Array, offset: number): Promise<number> {
-    return this.#file.read(into, offset);
+  async read(into: Uint8Array, offset: number): Promise<number> {
+    return read(await this.open(), into, offset);
   }
 
   /**
@@ -262,12 +289,16 @@ export class Ingest {
   }
 
   /** Whether nobody has it open and nothing is done to it: only then may the data file be closed. */
-  get #idle(): boolean {
+  #isIdle(): boolean {
     return this.#users === 0 && this.#state === 'open';
   }
 
   #throwIfSealed(): void {
     if (this.#state !== 'open') throw new CasError('INGEST_SEALED', { subject: this.ref });
+  }
+
+  #throwNotFound(): never {
+    throw new CasError('INGEST_NOT_FOUND', { subject: this.ref });
   }
 
   #throwIfFailed(): void {

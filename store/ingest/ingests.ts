@@ -5,7 +5,6 @@ import { type Claim, commit } from '../commit.js';
 import { type Algorithm, algorithmOf, isAlgorithm } from '../digest.js';
 import type { Durability } from '../durability.js';
 import { CasError } from '../errors.js';
-import { lstat } from '../files.js';
 import { nameIn, parentOf, type Ref } from '../ref.js';
 import { DataFile } from './data-file.js';
 import { Directories } from './directories.js';
@@ -14,7 +13,15 @@ import { type Named, Names } from './names.js';
 
 export type { Named };
 import { Progress } from './progress.js';
-import { createRecord, dataPath, type IngestRecord, moveRecord, readRecord, removeRecord } from './record.js';
+import {
+  createRecord,
+  dataPath,
+  finishMove,
+  type IngestRecord,
+  moveRecord,
+  readRecord,
+  removeRecord,
+} from './record.js';
 
 /** Records read at a time when the ingests are first needed. */
 const LOAD_BATCH = 64;
@@ -26,7 +33,10 @@ export class Ingests {
   readonly #durability: Durability;
   readonly #directories: Directories;
   readonly #names = new Names();
-  /** Refs whose ingest is being made or removed, with what to wait for. */
+  /**
+   * Refs whose ingest is being made, moved or removed, with what to wait for before they are changed again. It is
+   * asked again after each wait, with nothing in between: others wait for the same.
+   */
   readonly #changing = new Map<Ref, Promise<unknown>>();
   #loaded: Promise<void> | undefined;
 
@@ -39,7 +49,10 @@ export class Ingests {
 
   /** Reads what earlier runs left, once, when it is first asked for. What a crash left half-made is removed. */
   load(): Promise<void> {
-    this.#loaded ??= this.#load();
+    this.#loaded ??= this.#load().catch((error: unknown) => {
+      this.#loaded = undefined;
+      throw error;
+    });
     return this.#loaded;
   }
 
@@ -66,25 +79,17 @@ export class Ingests {
    */
   async create(ref: Ref, algorithm: Algorithm, mode = 0o600): Promise<Ingest> {
     await this.load();
-    await this.#changing.get(ref);
+    for (let change; (change = this.#changing.get(ref)) !== undefined;) await change;
     if (this.#names.get(ref) !== undefined) throw new CasError('INGEST_EXISTS', { subject: ref });
-    const making = this.#create(ref, algorithm, mode);
-    this.#changing.set(
-      ref,
-      making.catch(() => undefined),
-    );
-    try {
-      return await making;
-    } finally {
-      this.#changing.delete(ref);
-    }
+    return this.#change([ref], this.#create(ref, algorithm, mode));
   }
 
   /**
    * Commits an ingest; see {@link commit} for the order and the errors.
    * @returns whether the blob is new
    */
-  commit(ingest: Ingest, claim: Claim): Promise<boolean> {
+  async commit(ingest: Ingest, claim: Claim): Promise<boolean> {
+    for (let change; (change = this.#changing.get(ingest.ref)) !== undefined;) await change;
     return commit(ingest, this.#blobs, claim, () =>
       claim.keep === true ? ingest.commit() : this.#drop(ingest),
     );
@@ -92,6 +97,7 @@ export class Ingests {
 
   /** Removes an ingest and its bytes. A writer that has it open gets INGEST_SEALED from then on. */
   async remove(ingest: Ingest): Promise<void> {
+    for (let change; (change = this.#changing.get(ingest.ref)) !== undefined;) await change;
     if (!ingest.committed) await ingest.seal();
     await this.#drop(ingest);
   }
@@ -101,16 +107,18 @@ export class Ingests {
    * @throws CasError INGEST_BUSY when a writer holds the target
    */
   async rename(ingest: Ingest, ref: Ref): Promise<void> {
-    await this.#changing.get(ref);
-    const target = this.#names.get(ref);
-    if (target === ingest) return;
-    if (target === 'directory') throw new CasError('DIRECTORY_EXISTS', { subject: ref });
-    if (target?.locked === true) throw new CasError('INGEST_BUSY', { subject: ref });
-    if (target !== undefined) await this.remove(target);
-    const moved = await moveRecord(ingest.record, ref);
-    this.#names.delete(ingest.ref);
-    ingest.moved(moved);
-    this.#names.set(ref, ingest);
+    for (;;) {
+      const change = this.#changing.get(ingest.ref) ?? this.#changing.get(ref);
+      const target = this.#names.get(ref);
+      if (target === ingest) return;
+      if (target === 'directory') throw new CasError('DIRECTORY_EXISTS', { subject: ref });
+      if (change !== undefined) await change;
+      else if (target === undefined) break;
+      else if (target.locked) throw new CasError('INGEST_BUSY', { subject: ref });
+      else await this.remove(target);
+    }
+    ingest.checkMovable();
+    await this.#change([ingest.ref, ref], this.#move(ingest, ref));
   }
 
   /** @throws CasError DIRECTORY_EXISTS, INGEST_EXISTS */
@@ -156,9 +164,28 @@ export class Ingests {
   /** Writes down what is only in memory and closes all files. */
   async close(): Promise<void> {
     for (const ingest of this.#names.ingests()) {
-      await ingest.settle();
+      // Times that cannot be written are those of the file when it is next found.
+      await ingest.settle().catch(() => undefined);
       await ingest.end();
     }
+  }
+
+  /** Lets whoever changes the refs next wait for `change`, which has just begun. */
+  async #change<T>(refs: readonly Ref[], change: Promise<T>): Promise<T> {
+    const done = change.catch(() => undefined);
+    for (const ref of refs) this.#changing.set(ref, done);
+    try {
+      return await change;
+    } finally {
+      for (const ref of refs) this.#changing.delete(ref);
+    }
+  }
+
+  async #move(ingest: Ingest, ref: Ref): Promise<void> {
+    const moved = await moveRecord(ingest.record, ref);
+    this.#names.delete(ingest.ref);
+    ingest.moved(moved);
+    this.#names.set(ref, ingest);
   }
 
   async #create(ref: Ref, algorithm: Algorithm, mode: number): Promise<Ingest> {
@@ -179,22 +206,14 @@ export class Ingests {
   async #drop(ingest: Ingest): Promise<void> {
     const { ref, record } = ingest;
     this.#names.delete(ref);
-    const removing = removeRecord(record.directory);
-    this.#changing.set(
-      ref,
-      removing.catch(() => undefined),
-    );
-    try {
-      await Promise.all([ingest.end(), removing]);
-    } finally {
-      this.#changing.delete(ref);
-    }
+    await this.#change([ref], Promise.all([ingest.end(), removeRecord(record.directory)]));
   }
 
   async #load(): Promise<void> {
     await fs.promises.mkdir(this.#root, { recursive: true, mode: 0o755 });
     for (const path of await this.#directories.load()) this.#names.set(path, 'directory');
-    const keys = await fs.promises.readdir(this.#root);
+    const names = await fs.promises.readdir(this.#root);
+    const keys = names.filter((name) => /^[0-9a-f]{64}$/.test(name));
     for (let index = 0; index < keys.length; index += LOAD_BATCH) {
       await Promise.all(
         keys.slice(index, index + LOAD_BATCH).map((key) => this.#loadOne(join(this.#root, key))),
@@ -203,15 +222,19 @@ export class Ingests {
   }
 
   async #loadOne(directory: string): Promise<void> {
-    const record = await readRecord(directory);
-    if (record === undefined) {
+    const found = await readRecord(directory).catch((error: unknown) => {
+      if (error instanceof CasError) return 'foreign' as const;
+      throw error;
+    });
+    if (found === 'foreign') return;
+    if (found === undefined) {
       await removeRecord(directory);
       return;
     }
-    const stats = await lstat(dataPath(directory));
-    if (stats === undefined) return;
-    const ingest = this.#ingest(record, algorithmFor(record), Number(stats.size), stats.mtime);
-    if (stats.nlink > 1n) await ingest.commit();
+    const record = await finishMove(found.record);
+    if (record === undefined) return;
+    const ingest = this.#ingest(record, algorithmFor(record), found.size, found.updatedAt);
+    if (found.linked) await ingest.commit();
   }
 }
 

@@ -86,28 +86,27 @@ export class Prefix {
     if (this.#backlog > BACKLOG_LIMIT) await this.#recent[0]?.catch(() => undefined);
   }
 
-  /** The digest of the first {@link length} bytes. Call only when settled. */
-  async digest(): Promise<Digest> {
-    this.#run.hasher ??= await createHasher(this.algorithm);
-    return this.#run.hasher.digest();
+  /** The digest of all that was queued so far, in its turn among the other work. */
+  digest(): Promise<Digest> {
+    return this.#queue(0, (hasher) => hasher.digest());
   }
 
-  #queue(size: number, work: (hasher: Hasher) => Promise<void> | undefined): Promise<void> {
+  #queue<T>(size: number, work: (hasher: Hasher) => T | Promise<T>): Promise<T> {
     const run = this.#run;
     run.waiting++;
     this.#backlog += size;
     const done = run.tail
       .then(async () => {
         run.hasher ??= await createHasher(this.algorithm);
-        await work(run.hasher);
+        return work(run.hasher);
       })
       .finally(() => {
         run.waiting--;
         this.#backlog -= size;
       });
-    run.tail = done;
-    this.#recent = [...this.#recent.slice(-(PIECES_AHEAD - 1)), done];
-    done.catch(() => undefined);
+    run.tail = done.then(() => undefined);
+    run.tail.catch(() => undefined);
+    this.#recent = [...this.#recent.slice(-(PIECES_AHEAD - 1)), run.tail];
     return done;
   }
 }
@@ -130,13 +129,17 @@ export async function hashRange(
   const size = Math.min(PIECE, until - start);
   let [current, spare] = [Buffer.allocUnsafe(size), Buffer.allocUnsafe(size)];
   let hashing: Promise<void> | undefined;
-  for (let offset = start; offset < until && !stopped();) {
-    const count = await read(fd, current.subarray(0, Math.min(size, until - offset)), offset);
+  try {
+    for (let offset = start; offset < until && !stopped();) {
+      const count = await read(fd, current.subarray(0, Math.min(size, until - offset)), offset);
+      await hashing;
+      if (count === 0) throw new Error(`the file ends at ${offset}, before ${until}`);
+      hashing = hasher.update(current.subarray(0, count));
+      [current, spare] = [spare, current];
+      offset += count;
+    }
+  } finally {
+    // Nothing may be freed while the thread pool still hashes.
     await hashing;
-    if (count === 0) throw new Error(`the file ends at ${offset}, before ${until}`);
-    hashing = hasher.update(current.subarray(0, count));
-    [current, spare] = [spare, current];
-    offset += count;
   }
-  await hashing;
 }

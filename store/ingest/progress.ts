@@ -67,9 +67,10 @@ export class Progress {
   async finish(fd: number, size: number, algorithm: Algorithm): Promise<Digest> {
     if (algorithm !== this.algorithm) return hashFile(fd, size, algorithm);
     try {
-      await this.#prefix.settled();
       await this.#prefix.catchUp(fd, size);
-      return await this.#prefix.digest();
+      const digest = await this.#prefix.digest();
+      if (this.#prefix.length !== size) throw new Error(`hashed ${this.#prefix.length} of ${size} bytes`);
+      return digest;
     } catch (error) {
       this.#prefix.reset();
       throw error;
@@ -77,8 +78,7 @@ export class Progress {
   }
 
   /** The digest of the first {@link length} bytes, once all that is queued is hashed. */
-  async digest(): Promise<Digest> {
-    await this.#prefix.settled();
+  digest(): Promise<Digest> {
     return this.#prefix.digest();
   }
 

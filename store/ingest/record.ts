@@ -1,8 +1,20 @@
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import { join } from 'node:path';
-import { type Digest, parseDigest } from '../digest.js';
-import { createFile, ifPresent, isCode, mkdir, open, replaceFile, rmdir, unlink } from '../files.js';
+import { type Digest, isDigest } from '../digest.js';
+import {
+  close,
+  createFile,
+  ifPresent,
+  isCode,
+  lstat,
+  mkdir,
+  open,
+  rename,
+  replaceFile,
+  rmdir,
+  unlink,
+} from '../files.js';
 import { parseRef, type Ref } from '../ref.js';
 
 /** What is declared of an ingest before its bytes are complete. */
@@ -45,39 +57,50 @@ export async function createRecord(
     await removeRecord(directory);
     await mkdir(directory, 0o700);
   });
-  try {
-    const [data] = await Promise.all([
-      open(dataPath(directory), O_RDWR | O_CREAT | O_EXCL, mode),
-      createFile(join(directory, 'ref'), ref),
-    ]);
-    return { record: { ref, directory, startedAt: new Date() }, data };
-  } catch (error) {
-    await removeRecord(directory).catch(() => undefined);
-    throw error;
-  }
+  const [data, named] = await Promise.allSettled([
+    open(dataPath(directory), O_RDWR | O_CREAT | O_EXCL, mode),
+    createFile(join(directory, 'ref'), ref),
+  ]);
+  if (data.status === 'fulfilled' && named.status === 'fulfilled')
+    return { record: { ref, directory, startedAt: new Date() }, data: data.value };
+  if (data.status === 'fulfilled') await close(data.value);
+  await removeRecord(directory).catch(() => undefined);
+  throw data.status === 'rejected' ? data.reason : (named as PromiseRejectedResult).reason;
 }
 
-/** Reads the record in `directory`; undefined where there is no whole one, as after a crash while it was made. */
-export async function readRecord(directory: string): Promise<IngestRecord | undefined> {
-  const text = await readText(directory, 'ref');
-  const data = await fs.promises.lstat(dataPath(directory)).catch(() => undefined);
-  if (text === undefined || data?.isFile() !== true) return undefined;
-  const [startedAt, total, expected] = await Promise.all([
-    readText(directory, 'startedat'),
-    readText(directory, 'total'),
-    readText(directory, 'expected'),
-  ]);
-  try {
-    return {
-      ref: parseRef(text),
+/** An ingest as an earlier run left it. */
+export interface FoundIngest {
+  readonly record: IngestRecord;
+  readonly size: number;
+  readonly updatedAt: Date;
+  /** Its bytes have a second name, under `blobs/`. */
+  readonly linked: boolean;
+}
+
+/**
+ * Reads what is in `directory`; undefined where there is no whole record, as after a crash while it was made or
+ * removed. What else cannot be read is taken as not declared.
+ * @throws CasError REF_INVALID, REF_TOO_LONG for a ref of another program that is none here; the system's own errors
+ */
+export async function readRecord(directory: string): Promise<FoundIngest | undefined> {
+  const [ref, data] = await Promise.all([readText(directory, 'ref'), lstat(dataPath(directory))]);
+  if (ref === undefined || data?.isFile() !== true) return undefined;
+  const [startedAt, updatedAt, total, expected] = await Promise.all(
+    ['startedat', 'updatedat', 'total', 'expected'].map((name) => readText(directory, name)),
+  );
+  const updated = readTime(updatedAt) ?? data.mtime;
+  return {
+    record: {
+      ref: parseRef(ref),
       directory,
-      startedAt: startedAt === undefined ? data.birthtime : new Date(startedAt),
-      ...(total === undefined ? {} : { total: Number.parseInt(total, 10) }),
-      ...(expected === undefined ? {} : { expected: parseDigest(expected) }),
-    };
-  } catch {
-    return undefined;
-  }
+      startedAt: readTime(startedAt) ?? data.birthtime,
+      ...(total !== undefined && /^\d{1,15}$/.test(total) ? { total: Number(total) } : {}),
+      ...(expected !== undefined && isDigest(expected) ? { expected } : {}),
+    },
+    size: Number(data.size),
+    updatedAt: updated > data.mtime ? updated : data.mtime,
+    linked: data.nlink > 1n,
+  };
 }
 
 /** Writes the times, which an ingest that is committed at once never needs on disk. */
@@ -111,6 +134,19 @@ export async function moveRecord(record: IngestRecord, ref: Ref): Promise<Ingest
   return { ...record, ref, directory };
 }
 
+/** Ends a {@link moveRecord} that a crash cut short: the directory follows the ref. Undefined where another has it. */
+export async function finishMove(record: IngestRecord): Promise<IngestRecord | undefined> {
+  const directory = join(record.directory, '..', keyOf(record.ref));
+  if (directory === record.directory) return record;
+  try {
+    await rename(record.directory, directory);
+  } catch (error) {
+    if (isCode(error, 'ENOTEMPTY') || isCode(error, 'EEXIST')) return undefined;
+    throw error;
+  }
+  return { ...record, directory };
+}
+
 /** Removes an ingest's directory and all in it. */
 export async function removeRecord(directory: string): Promise<void> {
   await ifPresent(unlink(join(directory, 'ref')));
@@ -120,9 +156,16 @@ export async function removeRecord(directory: string): Promise<void> {
   });
 }
 
-function readText(directory: string, name: string): Promise<string | undefined> {
-  return fs.promises.readFile(join(directory, name), 'utf8').then(
-    (text) => (text === '' ? undefined : text),
-    () => undefined,
-  );
+async function readText(directory: string, name: string): Promise<string | undefined> {
+  try {
+    return (await fs.promises.readFile(join(directory, name), 'utf8')) || undefined;
+  } catch (error) {
+    if (isCode(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}
+
+function readTime(text = ''): Date | undefined {
+  const time = new Date(text);
+  return Number.isNaN(time.getTime()) ? undefined : time;
 }
