@@ -19,7 +19,7 @@ function room(name, forbidden) {
 }
 
 export default tseslint.config(
-  { ignores: ['dist/**', 'coverage/**'] },
+  { ignores: ['dist/**', 'coverage/**', '.build/**'] },
   {
     files: ['{src,fs,store,test}/**/*.ts'],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],

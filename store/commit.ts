@@ -3,7 +3,7 @@ import { algorithmOf, type Digest } from './digest.js';
 import { CasError } from './errors.js';
 import { fchmod, fstat, lstat } from './files.js';
 import type { Ingest } from './ingest/ingest.js';
-import { dataPath } from './ingest/record.js';
+import { forgetRef } from './ingest/fresh.js';
 import { setTimes } from './times.js';
 
 /** What a commit claims. */
@@ -69,7 +69,9 @@ async function publish(ingest: Ingest, blobs: Blobs, { digest, keep = false }: C
     await Promise.all([ingest.sync(), readOnly]);
     setTimes(fd, 'now', 'now');
     await checkFile(ingest, fd);
-    return await place(ingest, blobs, digest, keep);
+    const placed = await place(ingest, blobs, digest, keep);
+    if (placed && ingest.record.directory === undefined) await forgetRef(fd).catch(() => undefined);
+    return placed;
   } catch (error) {
     await readOnly.then(() => fchmod(fd, Number(mode) & 0o777)).catch(() => undefined);
     throw error;
@@ -78,13 +80,13 @@ async function publish(ingest: Ingest, blobs: Blobs, { digest, keep = false }: C
 
 /** The name is given to a path, but the bytes were verified through a descriptor: both must be the same whole file. */
 async function checkFile(ingest: Ingest, fd: number): Promise<void> {
-  const [open, named] = [fstat(fd), await lstat(dataPath(ingest.record.directory))];
+  const [open, named] = [fstat(fd), await lstat(ingest.record.data)];
   if (named?.ino === open.ino && Number(open.size) === ingest.size) return;
   throw new CasError('INGEST_FAILED', { subject: ingest.ref, found: 'another file in its place' });
 }
 
 async function place(ingest: Ingest, blobs: Blobs, digest: Digest, keep: boolean): Promise<boolean> {
-  const from = dataPath(ingest.record.directory);
+  const from = ingest.record.data;
   if (await blobs.place(from, digest, keep)) return true;
   const there = await blobs.stat(digest);
   if (there !== undefined && Number(there.size) === ingest.size) return false;

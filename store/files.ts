@@ -23,7 +23,7 @@ export async function onPool<T>(operation: Promise<T>): Promise<T> {
 }
 
 /** An operation that is made at once while no other is under way. */
-function small<A extends unknown[], T>(
+export function small<A extends unknown[], T>(
   now: (...args: A) => T,
   later: (...args: A) => Promise<T>,
 ): (...args: A) => Promise<T> {

@@ -15,6 +15,8 @@ export interface NativeFunction {
   later(...args: Argument[]): Promise<number>;
 }
 
+// 256 by default, which 64 commits at a time exceed.
+koffi.config({ max_async_calls: 4096 });
 const self = koffi.load(null);
 type KoffiFunction = ReturnType<typeof self.func>;
 const codes = new Map(Object.entries(constants.errno).map(([code, number]) => [number, code]));

@@ -25,10 +25,10 @@ let thread: Thread | undefined;
  * Does what `advance` does, for at most {@link JOB_SIZE} bytes, on the one thread that all hashes share. It is
  * started by the first job and keeps the process alive only while a job is under way.
  *
- * BLAKE3 of 1 GiB in updates of 1 MiB, while a setImmediate probe ran on the main thread: 0.71 GB/s, and the
- * probe's turns took 1 µs in the 50th and 99th percentile. Slices of 64 KiB on the main thread, with a
- * setImmediate after each: 0.87 GB/s, but turns of 74 and 104 µs, and the main thread had no time left.
- * Sending the data in the message instead of shared memory: 0.66 GB/s.
+ * BLAKE3 of 1 GiB in updates of 1 MiB, while a setImmediate probe ran on the main thread, medians of five:
+ * 0.69 GB/s, and the probe's turns took 1 µs in the 50th and 99th percentile. Slices of 64 KiB on the main
+ * thread with a setImmediate after each: 0.87 GB/s, but turns of 74 and 106 µs and no main thread left for
+ * anything else. With the data in the message instead of in shared memory: a twentieth slower than this.
  */
 export function advanceOnThread(
   algorithm: Algorithm,

@@ -5,7 +5,14 @@ import { fstat, lstat, read } from '../files.js';
 import type { Ref } from '../ref.js';
 import type { DataFile } from './data-file.js';
 import type { Progress } from './progress.js';
-import { dataPath, type Expectations, type IngestRecord, writeExpectations, writeTimes } from './record.js';
+import { settleFresh } from './fresh.js';
+import {
+  type Expectations,
+  type IngestRecord,
+  type SettledRecord,
+  writeExpectations,
+  writeTimes,
+} from './record.js';
 
 /** What can be seen of an ingest from outside. */
 export interface IngestStatus extends Expectations {
@@ -35,16 +42,21 @@ const SETTLE_AFTER = 1000;
  * digest of its contiguous start is kept up to date while it is written front to back.
  */
 export class Ingest {
+  readonly #root: string;
   readonly #file: DataFile;
   readonly #progress: Progress;
   #record: IngestRecord;
+  /** The move of the record to its directory, while it is under way. */
+  #settled: Promise<SettledRecord> | undefined;
   #users = 0;
   #settling: NodeJS.Timeout | undefined;
   #lockedSince: Date | undefined;
   #state: 'open' | 'sealed' | 'committed' | 'ended' = 'open';
   #error: string | undefined;
 
-  constructor(record: IngestRecord, file: DataFile, progress: Progress) {
+  /** `root` is the store's. */
+  constructor(root: string, record: IngestRecord, file: DataFile, progress: Progress) {
+    this.#root = root;
     this.#record = record;
     this.#file = file;
     this.#progress = progress;
@@ -103,7 +115,7 @@ export class Ingest {
   /** Follows the record to its new ref. */
   moved(record: IngestRecord): void {
     this.#record = record;
-    this.#file.path = dataPath(record.directory);
+    this.#file.path = record.data;
   }
 
   /**
@@ -152,15 +164,22 @@ export class Ingest {
   async settle(): Promise<void> {
     clearTimeout(this.#settling);
     if (!this.#isIdle()) return;
-    await writeTimes(this.#record, this.#file.updatedAt);
+    await writeTimes(await this.settleRecord(), this.#file.updatedAt);
     await this.#progress.settled();
     if (this.#isIdle()) await this.#file.close();
   }
 
   /** Declares the total size in bytes or the digest; both survive a restart. */
   async expect(expectations: Expectations): Promise<void> {
+    const { directory } = await this.settleRecord();
     this.#record = { ...this.#record, ...expectations };
-    await writeExpectations(this.#record.directory, this.#record);
+    await writeExpectations(directory, this.#record);
+  }
+
+  /** Gives the record its directory if it has none yet. */
+  settleRecord(): Promise<SettledRecord> {
+    this.#settled ??= this.#settleRecord().finally(() => (this.#settled = undefined));
+    return this.#settled;
   }
 
   /**
@@ -250,6 +269,7 @@ export class Ingest {
     this.#throwIfSealed();
     this.#state = 'sealed';
     clearTimeout(this.#settling);
+    if (this.#settled !== undefined) await this.#settled.catch(() => undefined);
     await this.#file.drained();
   }
 
@@ -286,6 +306,12 @@ export class Ingest {
     clearTimeout(this.#settling);
     this.#progress.end();
     if (this.#users === 0) await this.#file.close(true);
+  }
+
+  async #settleRecord(): Promise<SettledRecord> {
+    const record = await settleFresh(this.#root, this.#record);
+    this.moved({ ...this.#record, ...record });
+    return record;
   }
 
   /** Whether nobody has it open and nothing is done to it: only then may the data file be closed. */

@@ -13,13 +13,13 @@ import { type Named, Names } from './names.js';
 
 export type { Named };
 import { Progress } from './progress.js';
+import { createFresh, settleAllFresh } from './fresh.js';
 import {
-  createRecord,
-  dataPath,
   finishMove,
   type IngestRecord,
   moveRecord,
   readRecord,
+  removeDirectory,
   removeRecord,
 } from './record.js';
 
@@ -41,7 +41,7 @@ export class Ingests {
   #loaded: Promise<void> | undefined;
 
   constructor(root: string, blobs: Blobs, durability: Durability) {
-    this.#root = join(root, 'ingest');
+    this.#root = root;
     this.#blobs = blobs;
     this.#durability = durability;
     this.#directories = new Directories(join(root, 'directories'));
@@ -90,6 +90,7 @@ export class Ingests {
    */
   async commit(ingest: Ingest, claim: Claim): Promise<boolean> {
     for (let change; (change = this.#changing.get(ingest.ref)) !== undefined;) await change;
+    if (claim.keep === true) await ingest.settleRecord();
     return commit(ingest, this.#blobs, claim, () =>
       claim.keep === true ? ingest.commit() : this.#drop(ingest),
     );
@@ -182,22 +183,22 @@ export class Ingests {
   }
 
   async #move(ingest: Ingest, ref: Ref): Promise<void> {
-    const moved = await moveRecord(ingest.record, ref);
+    const moved = await moveRecord(await ingest.settleRecord(), ref);
     this.#names.delete(ingest.ref);
     ingest.moved(moved);
     this.#names.set(ref, ingest);
   }
 
   async #create(ref: Ref, algorithm: Algorithm, mode: number): Promise<Ingest> {
-    const { record, data } = await createRecord(this.#root, ref, mode);
+    const { record, data } = await createFresh(this.#root, ref, mode);
     const ingest = this.#ingest(record, algorithm, 0, record.startedAt, data);
     ingest.lock();
     return ingest;
   }
 
   #ingest(record: IngestRecord, algorithm: Algorithm, size: number, updatedAt: Date, fd?: number): Ingest {
-    const file = new DataFile(dataPath(record.directory), this.#durability, size, updatedAt, fd);
-    const ingest = new Ingest(record, file, new Progress(algorithm, size));
+    const file = new DataFile(record.data, this.#durability, size, updatedAt, fd);
+    const ingest = new Ingest(this.#root, record, file, new Progress(algorithm, size));
     this.#names.set(record.ref, ingest);
     return ingest;
   }
@@ -206,18 +207,18 @@ export class Ingests {
   async #drop(ingest: Ingest): Promise<void> {
     const { ref, record } = ingest;
     this.#names.delete(ref);
-    await this.#change([ref], Promise.all([ingest.end(), removeRecord(record.directory)]));
+    await this.#change([ref], Promise.all([ingest.end(), removeRecord(record)]));
   }
 
   async #load(): Promise<void> {
-    await fs.promises.mkdir(this.#root, { recursive: true, mode: 0o755 });
+    const root = join(this.#root, 'ingest');
+    await fs.promises.mkdir(root, { recursive: true, mode: 0o755 });
+    await settleAllFresh(this.#root);
     for (const path of await this.#directories.load()) this.#names.set(path, 'directory');
-    const names = await fs.promises.readdir(this.#root);
+    const names = await fs.promises.readdir(root);
     const keys = names.filter((name) => /^[0-9a-f]{64}$/.test(name));
     for (let index = 0; index < keys.length; index += LOAD_BATCH) {
-      await Promise.all(
-        keys.slice(index, index + LOAD_BATCH).map((key) => this.#loadOne(join(this.#root, key))),
-      );
+      await Promise.all(keys.slice(index, index + LOAD_BATCH).map((key) => this.#loadOne(join(root, key))));
     }
   }
 
@@ -228,7 +229,7 @@ export class Ingests {
     });
     if (found === 'foreign') return;
     if (found === undefined) {
-      await removeRecord(directory);
+      await removeDirectory(directory);
       return;
     }
     const record = await finishMove(found.record);

@@ -2,19 +2,7 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import { join } from 'node:path';
 import { type Digest, isDigest } from '../digest.js';
-import {
-  close,
-  createFile,
-  ifPresent,
-  isCode,
-  lstat,
-  mkdir,
-  open,
-  rename,
-  replaceFile,
-  rmdir,
-  unlink,
-} from '../files.js';
+import { createFile, ifPresent, isCode, lstat, mkdir, rename, replaceFile, rmdir, unlink } from '../files.js';
 import { parseRef, type Ref } from '../ref.js';
 
 /** What is declared of an ingest before its bytes are complete. */
@@ -24,17 +12,21 @@ export interface Expectations {
 }
 
 /**
- * An ingest's directory `<root>/ingest/<sha256 of the ref>/`, as containerd's content store has it: `ref`,
- * `data`, `startedat`, `updatedat`, `total`; `expected` is ours. Only `ref` and `data` are always there; where
- * the times are missing, those of the file system stand for them.
+ * What is on disk of an ingest. Its directory `<root>/ingest/<sha256 of the ref>/` is as containerd's content store
+ * has it: `ref`, `data`, `startedat`, `updatedat`, `total`; `expected` is ours. Only `ref` and `data` are always
+ * there; where the times are missing, those of the file system stand for them.
  */
 export interface IngestRecord extends Expectations {
   readonly ref: Ref;
-  readonly directory: string;
+  /** The path of the data file. */
+  readonly data: string;
+  /** Undefined while the ingest is fresh. */
+  readonly directory: string | undefined;
   readonly startedAt: Date;
 }
 
-const { O_CREAT, O_EXCL, O_RDWR } = fs.constants;
+/** A record that has its directory. */
+export type SettledRecord = IngestRecord & { readonly directory: string };
 
 /** The directory name of a ref: its sha256, so that no ref is ever part of a path. */
 export function keyOf(ref: Ref): string {
@@ -45,32 +37,26 @@ export function dataPath(directory: string): string {
   return join(directory, 'data');
 }
 
-/** Makes the directory of a new ingest and opens its data file. What a crash left half-made is replaced. */
-export async function createRecord(
-  parent: string,
-  ref: Ref,
-  mode: number,
-): Promise<{ record: IngestRecord; data: number }> {
+/** Makes the directory of an ingest, with its ref in it. What a crash left half-made is replaced. */
+export async function createDirectory(parent: string, ref: Ref): Promise<string> {
   const directory = join(parent, keyOf(ref));
   await mkdir(directory, 0o700).catch(async (error: unknown) => {
     if (!isCode(error, 'EEXIST')) throw error;
-    await removeRecord(directory);
+    await removeDirectory(directory);
     await mkdir(directory, 0o700);
   });
-  const [data, named] = await Promise.allSettled([
-    open(dataPath(directory), O_RDWR | O_CREAT | O_EXCL, mode),
-    createFile(join(directory, 'ref'), ref),
-  ]);
-  if (data.status === 'fulfilled' && named.status === 'fulfilled')
-    return { record: { ref, directory, startedAt: new Date() }, data: data.value };
-  if (data.status === 'fulfilled') await close(data.value);
-  await removeRecord(directory).catch(() => undefined);
-  throw data.status === 'rejected' ? data.reason : (named as PromiseRejectedResult).reason;
+  try {
+    await createFile(join(directory, 'ref'), ref);
+  } catch (error) {
+    await removeDirectory(directory).catch(() => undefined);
+    throw error;
+  }
+  return directory;
 }
 
 /** An ingest as an earlier run left it. */
 export interface FoundIngest {
-  readonly record: IngestRecord;
+  readonly record: SettledRecord;
   readonly size: number;
   readonly updatedAt: Date;
   /** Its bytes have a second name, under `blobs/`. */
@@ -93,6 +79,7 @@ export async function readRecord(directory: string): Promise<FoundIngest | undef
     record: {
       ref: parseRef(ref),
       directory,
+      data: dataPath(directory),
       startedAt: readTime(startedAt) ?? data.birthtime,
       ...(total !== undefined && /^\d{1,15}$/.test(total) ? { total: Number(total) } : {}),
       ...(expected !== undefined && isDigest(expected) ? { expected } : {}),
@@ -104,7 +91,7 @@ export async function readRecord(directory: string): Promise<FoundIngest | undef
 }
 
 /** Writes the times, which an ingest that is committed at once never needs on disk. */
-export async function writeTimes(record: IngestRecord, updatedAt: Date): Promise<void> {
+export async function writeTimes(record: SettledRecord, updatedAt: Date): Promise<void> {
   await replaceFile(join(record.directory, 'startedat'), record.startedAt.toISOString());
   await replaceFile(join(record.directory, 'updatedat'), updatedAt.toISOString());
 }
@@ -122,7 +109,7 @@ export async function writeExpectations(directory: string, { total, expected }: 
 }
 
 /** Moves a record to another ref. The `ref` file changes first and is what a recovery goes by. */
-export async function moveRecord(record: IngestRecord, ref: Ref): Promise<IngestRecord> {
+export async function moveRecord(record: SettledRecord, ref: Ref): Promise<SettledRecord> {
   const directory = join(record.directory, '..', keyOf(ref));
   await replaceFile(join(record.directory, 'ref'), ref);
   try {
@@ -131,11 +118,11 @@ export async function moveRecord(record: IngestRecord, ref: Ref): Promise<Ingest
     await replaceFile(join(record.directory, 'ref'), record.ref);
     throw error;
   }
-  return { ...record, ref, directory };
+  return { ...record, ref, directory, data: dataPath(directory) };
 }
 
 /** Ends a {@link moveRecord} that a crash cut short: the directory follows the ref. Undefined where another has it. */
-export async function finishMove(record: IngestRecord): Promise<IngestRecord | undefined> {
+export async function finishMove(record: SettledRecord): Promise<SettledRecord | undefined> {
   const directory = join(record.directory, '..', keyOf(record.ref));
   if (directory === record.directory) return record;
   try {
@@ -144,11 +131,17 @@ export async function finishMove(record: IngestRecord): Promise<IngestRecord | u
     if (isCode(error, 'ENOTEMPTY') || isCode(error, 'EEXIST')) return undefined;
     throw error;
   }
-  return { ...record, directory };
+  return { ...record, directory, data: dataPath(directory) };
+}
+
+/** Removes what is on disk of an ingest. */
+export async function removeRecord({ directory, data }: IngestRecord): Promise<void> {
+  if (directory === undefined) await ifPresent(unlink(data));
+  else await removeDirectory(directory);
 }
 
 /** Removes an ingest's directory and all in it. */
-export async function removeRecord(directory: string): Promise<void> {
+export async function removeDirectory(directory: string): Promise<void> {
   await ifPresent(unlink(join(directory, 'ref')));
   await rmdir(directory).catch(async (error: unknown) => {
     if (isCode(error, 'ENOENT')) return;
