@@ -17,7 +17,8 @@ export interface NativeFunction {
 
 // 256 by default, which 64 commits at a time exceed.
 koffi.config({ max_async_calls: 4096 });
-const self = koffi.load(null);
+/** This process, for bindings that check nothing. Loaded here alone: koffi takes no configuration after that. */
+export const self = koffi.load(null);
 type KoffiFunction = ReturnType<typeof self.func>;
 const codes = new Map(Object.entries(constants.errno).map(([code, number]) => [number, code]));
 

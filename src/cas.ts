@@ -1,0 +1,65 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from 'commander';
+import { COMMANDS } from './cas/commands.js';
+import { locateStore } from './cas/locate.js';
+import { Output } from './cas/output.js';
+import { ControlClient } from './control/client.js';
+import { exitOf, lineOf, TOOL_EXIT } from './failure.js';
+import { VERSION } from './version.js';
+
+const AFTER_HELP = `
+The store is the one that --root, --mount or CAS_MOUNT_ROOT name, else that of the mount the current directory is in,
+else that of the only mount. Output is a table on a terminal, tab-separated text elsewhere, JSON with --json (one
+object per line for lists).
+
+Exit codes: 0 ok, 1 failure, 2 usage, 10 no store, 11 store locked, 130 interrupted.`;
+
+interface Globals {
+  readonly root?: string;
+  readonly mount?: string;
+  readonly json?: true;
+}
+
+/** cas: asks the daemon that serves a store. See `cas --help`. */
+function program(): Command {
+  const cas = new Command('cas')
+    .description('Asks the cas-mount that serves a store.')
+    .version(VERSION, '-V, --version', 'show the version')
+    .helpOption('-h, --help', 'show this help')
+    .option('--root <DIR>', 'the store')
+    .option('--mount <DIR>', 'the store that is mounted there')
+    .option('--json', 'write JSON')
+    .addHelpText('after', AFTER_HELP)
+    .configureOutput({ outputError: (text, write) => write(`cas: ${text.replace(/^error: /, '')}`) })
+    .exitOverride();
+  for (const { name, help, options, run } of COMMANDS) {
+    const command = cas.command(name).description(help).copyInheritedSettings(cas);
+    for (const { flags, help: what, choices } of options) {
+      command.addOption(command.createOption(flags, what).choices(choices));
+    }
+    command.action(async (given: Record<string, string>) => {
+      const { root, mount, json } = command.optsWithGlobals<Globals>();
+      const store = locateStore({ root, mount, env: process.env, cwd: process.cwd() });
+      const format = json ? 'json' : process.stdout.isTTY ? 'table' : 'text';
+      await run(new ControlClient(store), new Output(format, process.stdout), given);
+    });
+  }
+  return cas;
+}
+
+// `cas ls | head` has seen enough.
+process.stdout.on('error', (error: NodeJS.ErrnoException) =>
+  process.exit(error.code === 'EPIPE' ? 0 : TOOL_EXIT.failure),
+);
+process.on('SIGINT', () => process.exit(TOOL_EXIT.interrupted));
+
+try {
+  await program().parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? TOOL_EXIT.ok : TOOL_EXIT.usage;
+  } else {
+    process.stderr.write(`cas: ${lineOf(error)}\n`);
+    process.exitCode = exitOf(error, TOOL_EXIT.failure);
+  }
+}

@@ -1,0 +1,97 @@
+import { Readable } from 'node:stream';
+import { ALGORITHMS } from '../../store/digest.js';
+import type { ControlClient } from '../control/client.js';
+import type { BlobLine, IngestLine, Status } from '../control/protocol.js';
+import type { OperationStatistics } from '../statistics.js';
+import { humanSize, type Column, type Output } from './output.js';
+
+/** An option of one command. */
+export interface CommandOption {
+  readonly flags: string;
+  readonly help: string;
+  readonly choices: readonly string[];
+}
+
+/** A command of cas. */
+export interface Command {
+  readonly name: string;
+  readonly help: string;
+  readonly options: readonly CommandOption[];
+  readonly run: (
+    client: ControlClient,
+    output: Output,
+    options: Readonly<Record<string, string>>,
+  ) => Promise<void>;
+}
+
+/** Every command; parsing and help are made from it. */
+export const COMMANDS: readonly Command[] = [
+  {
+    name: 'status',
+    help: 'show how the daemon is',
+    options: [],
+    run: async (client, output) => {
+      const status = (await client.get('/v1/status')) as Status;
+      if (output.format !== 'table') return output.record(status);
+      const { operations, ...rest } = status;
+      await output.record(rest);
+      return output.list(Readable.from(Object.entries(operations)), OPERATION_COLUMNS);
+    },
+  },
+  {
+    name: 'ls',
+    help: 'list the blobs',
+    options: [{ flags: '--alg <algorithm>', help: 'only those of one algorithm', choices: ALGORITHMS }],
+    run: (client, output, { alg }) => {
+      const query = alg === undefined ? '' : `?${new URLSearchParams({ algorithm: alg }).toString()}`;
+      return output.list(client.lines(`/v1/blobs${query}`) as AsyncIterable<BlobLine>, BLOB_COLUMNS);
+    },
+  },
+  {
+    name: 'ingests',
+    help: 'list what is being written',
+    options: [],
+    run: (client, output) =>
+      output.list(client.lines('/v1/ingests') as AsyncIterable<IngestLine>, INGEST_COLUMNS),
+  },
+];
+
+const OPERATION_COLUMNS: readonly Column<[string, OperationStatistics]>[] = [
+  { title: 'OPERATION', value: ([operation]) => operation },
+  { title: 'COUNT', value: ([, { count }]) => count },
+  { title: 'MEAN ms', value: ([, { milliseconds }]) => milliseconds.mean },
+  { title: 'P99 ms', value: ([, { milliseconds }]) => milliseconds.p99 },
+  { title: 'MAX ms', value: ([, { milliseconds }]) => milliseconds.max },
+  { title: 'ERRORS', value: ([, { errors }]) => errorCounts(errors) },
+];
+
+const BLOB_COLUMNS: readonly Column<BlobLine>[] = [
+  { title: 'DIGEST', value: ({ digest }) => digest },
+  { title: 'SIZE', value: ({ size }) => size, shown: ({ size }) => humanSize(size) },
+  { title: 'COMMITTED', value: ({ committed }) => committed },
+];
+
+const INGEST_COLUMNS: readonly Column<IngestLine>[] = [
+  { title: 'REF', value: ({ ref }) => ref },
+  { title: 'SIZE', value: ({ size }) => size, shown: ({ size }) => humanSize(size) },
+  { title: 'OFFSET', value: ({ offset }) => offset, shown: ({ offset }) => humanSize(offset) },
+  { title: 'TOTAL', value: ({ total }) => total, shown: progress },
+  { title: 'UPDATED', value: ({ updated }) => updated },
+  {
+    title: 'WRITER',
+    value: ({ locked }) => locked,
+    shown: ({ locked }) => (locked === null ? '' : `since ${locked}`),
+  },
+  { title: 'ERROR', value: ({ error }) => error },
+];
+
+function errorCounts(errors: Readonly<Record<string, number>>): string {
+  return Object.entries(errors)
+    .map(([errno, count]) => `${errno} ${count}`)
+    .join(', ');
+}
+
+function progress({ size, total }: IngestLine): string {
+  if (total === null) return '';
+  return total === 0 ? humanSize(total) : `${humanSize(total)} (${Math.floor((100 * size) / total)} %)`;
+}
