@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import type { Ingest } from '../store/ingest/ingest.js';
 import { algorithmFor, type Named } from '../store/ingest/ingests.js';
-import { chown } from '../store/files.js';
+import { chown, fchmod } from '../store/files.js';
 import { type Ref, refWithin } from '../store/ref.js';
 import { CasError } from '../store/errors.js';
 import { directoryAttr, nowNs, virtualInode } from './attr.js';
@@ -91,9 +91,7 @@ export class IngestDirectory implements Node {
   ): Promise<{ node: Node; handle: FileHandle }> {
     const ref = this.refOf(name);
     const ingest = await this.context.store.ingests.create(ref, algorithmFor({ ref }), mode & 0o777);
-    if (caller.uid !== process.getuid?.() || caller.gid !== process.getgid?.()) {
-      await this.#giveTo(ingest, caller);
-    }
+    await this.#giveTo(ingest, mode & 0o777, caller);
     this.changed();
     return { node: this.context.fileOf(ingest), handle: new IngestWriter(ingest) };
   }
@@ -182,9 +180,13 @@ export class IngestDirectory implements Node {
     this.#attr = { ...this.#attr, mtime: now, ctime: now };
   }
 
-  async #giveTo(ingest: Ingest, { uid, gid }: Caller): Promise<void> {
+  /** The daemon's own umask and owner must not show. */
+  async #giveTo(ingest: Ingest, permissions: number, { uid, gid }: Caller): Promise<void> {
     try {
-      await chown(await ingest.open(), uid, gid);
+      if ((permissions & process.umask()) !== 0) await fchmod(await ingest.open(), permissions);
+      if (uid !== process.getuid?.() || gid !== process.getgid?.()) {
+        await chown(await ingest.open(), uid, gid);
+      }
     } catch (error) {
       ingest.unlock();
       await this.context.store.ingests.remove(ingest);
