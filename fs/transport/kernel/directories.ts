@@ -1,0 +1,92 @@
+import { constants } from 'node:os';
+import { errnoOf } from '../../errors.js';
+import type { Entry, FileSystem } from '../../filesystem.js';
+import type { DirEntry } from '../../node.js';
+import { direntSize, putDirent, putEntry, putOpen } from './encode.js';
+import { type Handler, then } from './operation.js';
+import { SIZE } from './protocol.js';
+import type { Request } from './request.js';
+import { Writer } from './wire.js';
+
+/** Attributes of one directory that are fetched at a time. */
+const PARALLEL = 16;
+
+interface Listed {
+  readonly entry: DirEntry;
+  readonly next: number;
+}
+
+export const opendir: Handler = ({ filesystem }, { node }) => {
+  const reply = Writer.of(SIZE.OPEN_OUT);
+  putOpen(reply, filesystem.opendir(node), 0, 0);
+  return reply;
+};
+
+export const releasedir: Handler = ({ filesystem }, { body }) =>
+  filesystem.releasedir(body.u64()).then(() => undefined);
+
+export const fsyncdir: Handler = ({ filesystem }, { body }) =>
+  then(filesystem.fsyncdir(body.u64()), () => undefined);
+
+export const readdir: Handler = async ({ filesystem }, { body }) => {
+  const handle = body.u64();
+  const offset = body.u64();
+  const size = body.u32();
+  const reply = Writer.of(size);
+  await filesystem.readdir(handle, offset, (entry, next) => {
+    if (reply.length + direntSize(entry) > size) return false;
+    putDirent(reply, entry, next);
+    return true;
+  });
+  return reply;
+};
+
+/**
+ * Names with their attributes, each a lookup except `.` and `..`. A name that is gone by the time its attributes
+ * are asked for is left out; an empty reply would end the listing, so then the next names are taken.
+ */
+export const readdirplus: Handler = async ({ filesystem }, request) => {
+  const handle = request.body.u64();
+  let offset = request.body.u64();
+  const size = request.body.u32();
+  const reply = Writer.of(size);
+  for (;;) {
+    const listed: Listed[] = [];
+    let room = size;
+    await filesystem.readdir(handle, offset, (entry, next) => {
+      room -= SIZE.ENTRY_OUT + direntSize(entry);
+      if (room < 0) return false;
+      listed.push({ entry, next });
+      return true;
+    });
+    for (let taken = 0; taken < listed.length; taken += PARALLEL) {
+      const some = listed.slice(taken, taken + PARALLEL);
+      const found = await Promise.all(some.map(({ entry }) => look(filesystem, request, entry)));
+      some.forEach((one, index) => putListed(reply, one, found[index]));
+    }
+    offset = listed.at(-1)?.next ?? 0;
+    if (reply.length > 0 || offset === 0) return reply;
+  }
+};
+
+/** Undefined for an entry that is gone, `unknown` for one whose attributes the kernel has to ask for itself. */
+async function look(
+  filesystem: FileSystem,
+  request: Request,
+  { name }: DirEntry,
+): Promise<Entry | 'unknown' | undefined> {
+  if (name === '.' || name === '..') return 'unknown';
+  try {
+    return await filesystem.lookup(request.node, name, request);
+  } catch (error) {
+    return errnoOf(error) === constants.errno.ENOENT ? undefined : 'unknown';
+  }
+}
+
+/** struct fuse_direntplus. */
+function putListed(to: Writer, { entry, next }: Listed, found: Entry | 'unknown' | undefined): void {
+  if (found === undefined) return;
+  if (found === 'unknown') to.zeros(SIZE.ENTRY_OUT);
+  else putEntry(to, found);
+  putDirent(to, entry, next);
+}
