@@ -38,7 +38,7 @@ export class BlobDirectory extends IngestDirectory {
   }
 
   override async attr(): Promise<Attr> {
-    const below = await lstat(this.context.store.blobs.directory(this.#algorithm));
+    const below = lstat(this.context.store.blobs.directory(this.#algorithm));
     const own = await super.attr();
     if (below === undefined) return own;
     const mtime = below.mtimeNs > own.mtime ? below.mtimeNs : own.mtime;
@@ -66,7 +66,7 @@ export class BlobDirectory extends IngestDirectory {
   ): Promise<{ node: Node; handle: FileHandle }> {
     const digest = this.#finalName(name);
     if (digest === undefined) return super.create(name, flags, mode, caller);
-    if (await this.#blob(name)) throw new CasError('BLOB_EXISTS', { subject: digest });
+    if (this.#blob(name)) throw new CasError('BLOB_EXISTS', { subject: digest });
     await this.#dropLeftover(name);
     const { node, handle } = await super.create(name, flags, mode, caller);
     if (!(node instanceof IngestFile)) return { node, handle };
@@ -92,7 +92,7 @@ export class BlobDirectory extends IngestDirectory {
       throw new CasError('INGEST_SEALED', { subject: node.ingest.ref, errno: 'EPERM' });
     await this.context.store.ingests.commit(node.ingest, { digest, keep: true });
     this.changed();
-    return (await this.#blob(name)) ?? node;
+    return this.#blob(name) ?? node;
   }
 
   override async rename(name: Name, to: Node, toName: Name, flags: number): Promise<void> {
@@ -106,7 +106,7 @@ export class BlobDirectory extends IngestDirectory {
     const digest = this.#finalName(name);
     if (named === 'directory') throw new FsError('ENOTDIR');
     if (digest === undefined) return super.receive(named, from, name, noReplace);
-    if (noReplace && (await this.#blob(name))) throw new CasError('BLOB_EXISTS', { subject: digest });
+    if (noReplace && this.#blob(name)) throw new CasError('BLOB_EXISTS', { subject: digest });
     // A new file under a known name has replaced a damaged one.
     if (await this.context.store.ingests.commit(named, { digest })) this.#files.delete(name);
     this.changed();
@@ -129,12 +129,12 @@ export class BlobDirectory extends IngestDirectory {
     });
   }
 
-  async #blob(hex: string): Promise<BlobFile | undefined> {
+  #blob(hex: string): BlobFile | undefined {
     const known = this.#files.get(hex);
     if (known) return known;
     const { store, owner } = this.context;
     const digest = digestOf(this.#algorithm, hex);
-    const stats = await store.blobs.stat(digest);
+    const stats = store.blobs.stat(digest);
     if (stats === undefined) return undefined;
     const file =
       this.#files.get(hex) ??

@@ -48,7 +48,7 @@ export class BlobFile implements Node {
   }
 
   /** Times may be set and permissions taken away; anything that could change the content is refused. */
-  async setattr(changes: AttrChanges): Promise<void> {
+  setattr(changes: AttrChanges): void {
     const { uid, gid, mode, size, atime, mtime } = changes;
     const refused =
       size !== undefined ||
@@ -58,7 +58,7 @@ export class BlobFile implements Node {
     if (refused) throw new CasError('BLOB_IMMUTABLE', { subject: this.digest });
     if (atime === undefined && mtime === undefined) return;
     setPathTimes(this.#blobs.path(this.digest), atime, mtime);
-    this.#stats = (await this.#blobs.stat(this.digest)) ?? this.#stats;
+    this.#stats = this.#blobs.stat(this.digest) ?? this.#stats;
   }
 
   async open(flags: OpenFlags): Promise<FileHandle> {

@@ -23,6 +23,9 @@ import {
 } from './node.js';
 import type { TreeContext } from './tree.js';
 
+/** What a umask of 022, the daemon's, takes from the modes of new files. */
+const OTHERS_WRITE = 0o022;
+
 /** A directory in which ingests are written: `ingest/`, those made below it, and all others that can be written to. */
 export class IngestDirectory implements Node {
   readonly type = constants.S_IFDIR;
@@ -183,7 +186,7 @@ export class IngestDirectory implements Node {
   /** The daemon's own umask and owner must not show. */
   async #giveTo(ingest: Ingest, permissions: number, { uid, gid }: Caller): Promise<void> {
     try {
-      if ((permissions & process.umask()) !== 0) await fchmod(await ingest.open(), permissions);
+      if ((permissions & OTHERS_WRITE) !== 0) await fchmod(await ingest.open(), permissions);
       if (uid !== process.getuid?.() || gid !== process.getgid?.()) {
         await chown(await ingest.open(), uid, gid);
       }

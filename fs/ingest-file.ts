@@ -19,8 +19,8 @@ export class IngestFile implements Node {
     this.ingest = ingest;
   }
 
-  async attr(): Promise<Attr> {
-    return attrOf(await this.ingest.stat());
+  attr(): Attr {
+    return attrOf(this.ingest.stat());
   }
 
   async setattr(changes: AttrChanges, _caller: Caller, handle: FileHandle | undefined): Promise<void> {

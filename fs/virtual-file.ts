@@ -8,6 +8,8 @@ export class VirtualFile implements Node {
   readonly type = constants.S_IFREG;
   readonly validity = { entry: 3600, attr: 0 };
   readonly #ino: number;
+  /** Its times: tar and rsync take a file whose times move for one that changes while they read it. */
+  readonly #made = nowNs();
   readonly #text: () => string;
   readonly #owner: { uid: number; gid: number };
 
@@ -19,7 +21,6 @@ export class VirtualFile implements Node {
   }
 
   attr(): Attr {
-    const now = nowNs();
     return {
       ino: this.#ino,
       mode: constants.S_IFREG | 0o444,
@@ -29,9 +30,9 @@ export class VirtualFile implements Node {
       size: Buffer.byteLength(this.#text()),
       blksize: 4096,
       blocks: 0,
-      atime: now,
-      mtime: now,
-      ctime: now,
+      atime: this.#made,
+      mtime: this.#made,
+      ctime: this.#made,
     };
   }
 

@@ -55,8 +55,8 @@ export class Blobs {
   }
 
   /** stat(2) of a blob; undefined where there is none. */
-  async stat(digest: Digest): Promise<fs.BigIntStats | undefined> {
-    const stats = await lstat(this.path(digest));
+  stat(digest: Digest): fs.BigIntStats | undefined {
+    const stats = lstat(this.path(digest));
     return stats?.isFile() === true ? stats : undefined;
   }
 
@@ -85,7 +85,7 @@ export class Blobs {
       for await (const names of this.names(algorithm)) {
         for (const { name } of names) {
           const digest = digestOf(algorithm, name);
-          const stats = await this.stat(digest);
+          const stats = this.stat(digest);
           if (stats) yield { digest, size: Number(stats.size), committedAt: stats.mtime };
         }
       }

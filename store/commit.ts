@@ -28,7 +28,7 @@ export interface Claim {
  *    bytes, since the digest was verified: the ingest has done its duty. One of another size was damaged from
  *    outside and is replaced.
  * 7. Directory: the name is durable. An error here leaves a right blob under its name that may not survive a
- *    power cut; the caller gets the error and may commit again.
+ *    power cut; the caller gets the error. The ingest has gone into the blob, unless that was there already.
  * 8. Drop: what is left of the ingest is removed; before 7 where names become durable in order, so that one journal
  *    commit has it all. What a failure leaves is removed when the store is next opened.
  *
@@ -40,7 +40,7 @@ export async function commit(
   ingest: Ingest,
   blobs: Blobs,
   claim: Claim,
-  drop: () => Promise<void>,
+  drop: (moved: boolean) => Promise<void>,
 ): Promise<boolean> {
   const { digest } = claim;
   await ingest.seal();
@@ -50,14 +50,25 @@ export async function commit(
     await checkDigest(ingest, digest);
     placed = await publish(ingest, blobs, claim);
   } catch (error) {
-    ingest.refused(error instanceof Error ? error.message : String(error));
-    ingest.unseal();
+    refuse(ingest, error);
     throw error;
   }
-  if (placed && blobs.keepsOrder) await drop().catch(() => undefined);
-  await blobs.sync(algorithmOf(digest));
-  if (!placed || !blobs.keepsOrder) await drop().catch(() => undefined);
+  const early = placed && blobs.keepsOrder;
+  if (early) await drop(true).catch(() => undefined);
+  try {
+    await blobs.sync(algorithmOf(digest));
+  } catch (error) {
+    if (!placed) refuse(ingest, error);
+    else if (!early) await drop(true).catch(() => undefined);
+    throw error;
+  }
+  if (!early) await drop(placed).catch(() => undefined);
   return placed;
+}
+
+function refuse(ingest: Ingest, error: unknown): void {
+  ingest.refused(error instanceof Error ? error.message : String(error));
+  ingest.unseal();
 }
 
 /** Steps 4 to 6; a failure gives the permissions back. */
@@ -68,7 +79,7 @@ async function publish(ingest: Ingest, blobs: Blobs, { digest, keep = false }: C
   try {
     await Promise.all([ingest.sync(), readOnly]);
     setTimes(fd, 'now', 'now');
-    await checkFile(ingest, fd);
+    checkFile(ingest, fd);
     const placed = await place(ingest, blobs, digest, keep);
     if (placed && ingest.record.directory === undefined) await forgetRef(fd).catch(() => undefined);
     return placed;
@@ -79,8 +90,8 @@ async function publish(ingest: Ingest, blobs: Blobs, { digest, keep = false }: C
 }
 
 /** The name is given to a path, but the bytes were verified through a descriptor: both must be the same whole file. */
-async function checkFile(ingest: Ingest, fd: number): Promise<void> {
-  const [open, named] = [fstat(fd), await lstat(ingest.record.data)];
+function checkFile(ingest: Ingest, fd: number): void {
+  const [open, named] = [fstat(fd), lstat(ingest.record.data)];
   if (named?.ino === open.ino && Number(open.size) === ingest.size) return;
   throw new CasError('INGEST_FAILED', { subject: ingest.ref, found: 'another file in its place' });
 }
@@ -88,7 +99,7 @@ async function checkFile(ingest: Ingest, fd: number): Promise<void> {
 async function place(ingest: Ingest, blobs: Blobs, digest: Digest, keep: boolean): Promise<boolean> {
   const from = ingest.record.data;
   if (await blobs.place(from, digest, keep)) return true;
-  const there = await blobs.stat(digest);
+  const there = blobs.stat(digest);
   if (there !== undefined && Number(there.size) === ingest.size) return false;
   await blobs.replace(from, digest);
   return true;

@@ -70,15 +70,13 @@ export function fstat(fd: number): fs.BigIntStats {
   return fs.fstatSync(fd, { bigint: true });
 }
 
-/** lstat(2) with nanosecond times; undefined where there is nothing. */
-export const lstat = small<[string], fs.BigIntStats | undefined>(
-  (path) => fs.lstatSync(path, { bigint: true, throwIfNoEntry: false }),
-  (path) =>
-    fs.promises.lstat(path, { bigint: true }).catch((error: unknown) => {
-      if (isCode(error, 'ENOENT') || isCode(error, 'ENOTDIR')) return undefined;
-      throw error;
-    }),
-);
+/**
+ * lstat(2) with nanosecond times; undefined where there is nothing. Made at once: it waits for no journal, at most
+ * for a block of the directory.
+ */
+export function lstat(path: string): fs.BigIntStats | undefined {
+  return fs.lstatSync(path, { bigint: true, throwIfNoEntry: false });
+}
 
 /** pread(2): the number of bytes read, 0 at the end. */
 export function read(fd: number, into: Uint8Array, offset: number): Promise<number> {
@@ -132,6 +130,16 @@ export const createFile = small(
 export async function replaceFile(path: string, text: string): Promise<void> {
   await fs.promises.writeFile(`${path}.tmp`, text, { mode: 0o600 });
   await rename(`${path}.tmp`, path);
+}
+
+/** The names in a directory; none where there is no directory. */
+export async function readNames(path: string): Promise<string[]> {
+  try {
+    return await fs.promises.readdir(path);
+  } catch (error) {
+    if (isCode(error, 'ENOENT')) return [];
+    throw error;
+  }
 }
 
 /** Whether `error` is a system error with that code. */

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import { join } from 'node:path';
-import { ifPresent, unlink } from '../files.js';
+import { ifPresent, readNames, unlink } from '../files.js';
+import { inBatches } from '../in-batches.js';
 
 /**
  * The directories made under `ingest/`, kept so that they survive a restart: one file each,
@@ -15,10 +16,8 @@ export class Directories {
   }
 
   async load(): Promise<string[]> {
-    const names = await fs.promises.readdir(this.#root).catch(() => []);
-    const paths = await Promise.all(
-      names.map((name) => fs.promises.readFile(join(this.#root, name), 'utf8')),
-    );
+    const names = await readNames(this.#root);
+    const paths = await inBatches(names, (name) => fs.promises.readFile(join(this.#root, name), 'utf8'));
     return paths.filter((path, index) => keyOf(path) === names[index]);
   }
 

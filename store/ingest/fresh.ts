@@ -1,8 +1,8 @@
 import fs from 'node:fs';
 import { basename, join } from 'node:path';
-import { close, isCode, lstat, mkdir, open, rename, unlink } from '../files.js';
+import { close, ifPresent, isCode, lstat, open, rename, unlink } from '../files.js';
 import { parseRef, type Ref } from '../ref.js';
-import { getXattr, removeFileXattr, setFileXattr } from '../xattrs.js';
+import { getXattr, removeFileXattr, removeXattr, setFileXattr } from '../xattrs.js';
 import { createDirectory, dataPath, type IngestRecord, keyOf, type SettledRecord } from './record.js';
 
 /*
@@ -15,6 +15,9 @@ import { createDirectory, dataPath, type IngestRecord, keyOf, type SettledRecord
 const REF = 'user.cas.ref';
 const { O_CREAT, O_EXCL, O_RDWR } = fs.constants;
 
+/** No extended attributes here, or none as long as this ref, or none on a file that its owner may not write. */
+const NO_XATTR = ['EOPNOTSUPP', 'E2BIG', 'ERANGE', 'ENOSPC', 'EACCES'];
+
 /** Makes the data file of a new ingest. What a crash left in its place is replaced. */
 export async function createFresh(
   root: string,
@@ -23,23 +26,27 @@ export async function createFresh(
 ): Promise<{ record: IngestRecord; data: number }> {
   const path = join(root, 'fresh', keyOf(ref));
   const data = await open(path, O_RDWR | O_CREAT | O_EXCL, mode).catch(async (error: unknown) => {
-    if (isCode(error, 'ENOENT')) await mkdir(join(root, 'fresh'), 0o700);
-    else if (isCode(error, 'EEXIST')) await unlink(path);
-    else throw error;
+    if (!isCode(error, 'EEXIST')) throw error;
+    await unlink(path);
     return open(path, O_RDWR | O_CREAT | O_EXCL, mode);
   });
   const record = { ref, data: path, directory: undefined, startedAt: new Date() };
   try {
-    await setFileXattr(data, REF, Buffer.from(ref));
-    return { record, data };
+    return { record: await nameFresh(root, record, data), data };
   } catch (error) {
-    // No extended attributes here, or none as long as this ref.
-    if (['EOPNOTSUPP', 'E2BIG', 'ERANGE', 'ENOSPC'].some((code) => isCode(error, code))) {
-      return { record: await settleFresh(root, record), data };
-    }
     await close(data);
-    await unlink(path);
+    await ifPresent(unlink(path));
     throw error;
+  }
+}
+
+async function nameFresh(root: string, record: IngestRecord, data: number): Promise<IngestRecord> {
+  try {
+    await setFileXattr(data, REF, Buffer.from(record.ref));
+    return record;
+  } catch (error) {
+    if (!NO_XATTR.some((code) => isCode(error, code))) throw error;
+    return settleFresh(root, record);
   }
 }
 
@@ -47,8 +54,11 @@ export async function createFresh(
 export async function settleFresh(root: string, record: IngestRecord): Promise<SettledRecord> {
   if (record.directory !== undefined) return { ...record, directory: record.directory };
   const directory = await createDirectory(join(root, 'ingest'), record.ref);
-  await rename(record.data, dataPath(directory));
-  return { ...record, directory, data: dataPath(directory) };
+  const data = dataPath(directory);
+  await rename(record.data, data);
+  // Left in place it would be the blob's in the end.
+  await removeXattr(data, REF).catch(() => undefined);
+  return { ...record, directory, data };
 }
 
 /** Forgets the ref of a fresh ingest that is about to be a blob. */
@@ -58,20 +68,23 @@ export async function forgetRef(fd: number): Promise<void> {
   });
 }
 
-/** Gives the fresh ingests that an earlier run left their directories; one that has no ref yet has no bytes either. */
-export async function settleAllFresh(root: string): Promise<void> {
-  const names = await fs.promises.readdir(join(root, 'fresh')).catch(() => []);
-  for (const name of names) {
+/**
+ * Makes the directory of fresh ingests. Those that an earlier run left there get directories of their own; one that
+ * has no ref yet has no bytes either.
+ */
+export async function openFresh(root: string): Promise<void> {
+  await fs.promises.mkdir(join(root, 'fresh'), { recursive: true, mode: 0o700 });
+  for (const name of await fs.promises.readdir(join(root, 'fresh'))) {
     const data = join(root, 'fresh', name);
-    const record = await readFresh(data);
+    const record = readFresh(data);
     if (record === undefined) await unlink(data);
     else await settleFresh(root, record);
   }
 }
 
-async function readFresh(data: string): Promise<IngestRecord | undefined> {
+function readFresh(data: string): IngestRecord | undefined {
   const text = getXattr(data, REF)?.toString();
-  const stats = await lstat(data);
+  const stats = lstat(data);
   if (text === undefined || stats?.isFile() !== true) return undefined;
   const ref = parseRef(text);
   if (keyOf(ref) !== basename(data)) return undefined;

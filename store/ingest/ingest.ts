@@ -164,13 +164,17 @@ export class Ingest {
   async settle(): Promise<void> {
     clearTimeout(this.#settling);
     if (!this.#isIdle()) return;
-    await writeTimes(await this.settleRecord(), this.#file.updatedAt);
-    await this.#progress.settled();
-    if (this.#isIdle()) await this.#file.close();
+    try {
+      await writeTimes(await this.settleRecord(), this.#file.updatedAt);
+    } finally {
+      await this.#progress.settled();
+      if (this.#isIdle()) await this.#file.close();
+    }
   }
 
   /** Declares the total size in bytes or the digest; both survive a restart. */
   async expect(expectations: Expectations): Promise<void> {
+    this.#throwIfSealed();
     const { directory } = await this.settleRecord();
     this.#record = { ...this.#record, ...expectations };
     await writeExpectations(directory, this.#record);
@@ -211,10 +215,10 @@ export class Ingest {
    * stat(2) of the data file, which is not opened for it.
    * @throws CasError INGEST_NOT_FOUND once it has ended
    */
-  async stat(): Promise<BigIntStats> {
+  stat(): BigIntStats {
     const fd = this.#file.openFd;
     if (fd !== undefined) return fstat(fd);
-    const stats = this.#state === 'ended' ? undefined : await lstat(this.#file.path);
+    const stats = this.#state === 'ended' ? undefined : lstat(this.#file.path);
     return stats ?? this.#throwNotFound();
   }
 

@@ -5,6 +5,7 @@ import { type Claim, commit } from '../commit.js';
 import { type Algorithm, algorithmOf, isAlgorithm } from '../digest.js';
 import type { Durability } from '../durability.js';
 import { CasError } from '../errors.js';
+import { inBatches } from '../in-batches.js';
 import { nameIn, parentOf, type Ref } from '../ref.js';
 import { DataFile } from './data-file.js';
 import { Directories } from './directories.js';
@@ -13,7 +14,7 @@ import { type Named, Names } from './names.js';
 
 export type { Named };
 import { Progress } from './progress.js';
-import { createFresh, settleAllFresh } from './fresh.js';
+import { createFresh, openFresh } from './fresh.js';
 import {
   finishMove,
   type IngestRecord,
@@ -22,9 +23,6 @@ import {
   removeDirectory,
   removeRecord,
 } from './record.js';
-
-/** Records read at a time when the ingests are first needed. */
-const LOAD_BATCH = 64;
 
 /** The ingests of a store, by ref, and the directories they are in. */
 export class Ingests {
@@ -91,8 +89,8 @@ export class Ingests {
   async commit(ingest: Ingest, claim: Claim): Promise<boolean> {
     for (let change; (change = this.#changing.get(ingest.ref)) !== undefined;) await change;
     if (claim.keep === true) await ingest.settleRecord();
-    return commit(ingest, this.#blobs, claim, () =>
-      claim.keep === true ? ingest.commit() : this.#drop(ingest),
+    return commit(ingest, this.#blobs, claim, (moved) =>
+      claim.keep === true ? ingest.commit() : this.#drop(ingest, moved),
     );
   }
 
@@ -203,23 +201,22 @@ export class Ingests {
     return ingest;
   }
 
-  /** Takes the name away at once; the record is gone when it settles. */
-  async #drop(ingest: Ingest): Promise<void> {
+  /** Takes the name away at once; the record is gone when it settles. `moved`: its data file is elsewhere already. */
+  async #drop(ingest: Ingest, moved = false): Promise<void> {
     const { ref, record } = ingest;
     this.#names.delete(ref);
-    await this.#change([ref], Promise.all([ingest.end(), removeRecord(record)]));
+    const removed = moved && record.directory === undefined ? undefined : removeRecord(record);
+    await this.#change([ref], Promise.all([ingest.end(), removed]));
   }
 
   async #load(): Promise<void> {
     const root = join(this.#root, 'ingest');
     await fs.promises.mkdir(root, { recursive: true, mode: 0o755 });
-    await settleAllFresh(this.#root);
+    await openFresh(this.#root);
     for (const path of await this.#directories.load()) this.#names.set(path, 'directory');
     const names = await fs.promises.readdir(root);
     const keys = names.filter((name) => /^[0-9a-f]{64}$/.test(name));
-    for (let index = 0; index < keys.length; index += LOAD_BATCH) {
-      await Promise.all(keys.slice(index, index + LOAD_BATCH).map((key) => this.#loadOne(join(root, key))));
-    }
+    await inBatches(keys, (key) => this.#loadOne(join(root, key)));
   }
 
   async #loadOne(directory: string): Promise<void> {

@@ -69,7 +69,8 @@ export interface FoundIngest {
  * @throws CasError REF_INVALID, REF_TOO_LONG for a ref of another program that is none here; the system's own errors
  */
 export async function readRecord(directory: string): Promise<FoundIngest | undefined> {
-  const [ref, data] = await Promise.all([readText(directory, 'ref'), lstat(dataPath(directory))]);
+  const data = lstat(dataPath(directory));
+  const ref = await readText(directory, 'ref');
   if (ref === undefined || data?.isFile() !== true) return undefined;
   const [startedAt, updatedAt, total, expected] = await Promise.all(
     ['startedat', 'updatedat', 'total', 'expected'].map((name) => readText(directory, name)),

@@ -15,7 +15,8 @@ export const getattr: Handler = (context, request) =>
 export const setattr: Handler = (context, request) => {
   const { body } = request;
   const valid = body.u32();
-  body.skip(12);
+  body.skip(4);
+  const handle = body.u64();
   const size = body.offset();
   body.skip(8);
   const [atime, mtime] = [body.i64(), body.i64()];
@@ -33,7 +34,12 @@ export const setattr: Handler = (context, request) => {
     ...(valid & FATTR.ATIME && { atime: valid & FATTR.ATIME_NOW ? 'now' : nanoseconds(atime, atimeNs) }),
     ...(valid & FATTR.MTIME && { mtime: valid & FATTR.MTIME_NOW ? 'now' : nanoseconds(mtime, mtimeNs) }),
   };
-  const changed = context.filesystem.setattr(request.node, changes, request);
+  const changed = context.filesystem.setattr(
+    request.node,
+    changes,
+    request,
+    valid & FATTR.FH ? handle : undefined,
+  );
   return changed.then((attr) => attrReply(context, request, attr));
 };
 

@@ -83,7 +83,7 @@ export class Dispatcher {
 
   #fail(request: Request, operation: Operation, error: unknown): void {
     const errno = this.#errno(request, operation, error);
-    this.#answer(request, operation, errno > 0 && errno < LIMIT ? errno : EIO);
+    this.#answer(request, operation, errno > 0 && errno < LIMIT ? errno : EIO, undefined, error);
   }
 
   /**
@@ -99,7 +99,7 @@ export class Dispatcher {
     return EIO;
   }
 
-  #answer(request: Request, operation: Operation, errno: number, reply?: Writer): void {
+  #answer(request: Request, operation: Operation, errno: number, reply?: Writer, error?: unknown): void {
     if (operation.silent) return;
     const message = (errno === 0 && reply ? reply : Writer.of(0)).finish(request.unique, -errno);
     const refused = this.#device.send(message);
@@ -109,7 +109,8 @@ export class Dispatcher {
       this.#defect(operation, new Error(`the kernel refused a reply of ${message.length} bytes`));
       this.#device.send(Writer.of(0).finish(request.unique, -EIO));
     }
-    this.#report(() => this.#observer.answered(operation.name, errno, performance.now() - request.began));
+    const milliseconds = performance.now() - request.began;
+    this.#report(() => this.#observer.answered(operation.name, errno, milliseconds, error));
   }
 
   #defect(operation: Operation, error: unknown): void {
