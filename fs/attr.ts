@@ -2,8 +2,11 @@ import { createHash } from 'node:crypto';
 import { type BigIntStats, constants } from 'node:fs';
 import type { Attr, Nanoseconds } from './node.js';
 
-/** The size of reads and writes that tools should use (st_blksize): what one FUSE request can carry. */
-const PREFERRED_SIZE = 1 << 20;
+/**
+ * The size of reads and writes that tools should use (st_blksize). One FUSE request can carry four times as much,
+ * but see {@link PIECE} of the store's files.
+ */
+const PREFERRED_SIZE = 256 << 10;
 
 /** Inode numbers of what has no file below start here, beyond those of any file system. */
 const VIRTUAL_INODES = 2 ** 52;

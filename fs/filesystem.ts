@@ -276,10 +276,11 @@ export class FileSystem {
     return node.removexattr(name);
   }
 
-  /** Releases every open handle: the mount is gone and nobody else will. */
+  /** Releases every open handle, whatever becomes of the others: the mount is gone and nobody else will. */
   async close(): Promise<void> {
-    for (const handle of this.files) await handle.release();
-    for (const stream of this.directories) await stream.close();
+    const files = [...this.files].map(async (handle) => handle.release());
+    const directories = [...this.directories].map((stream) => stream.close());
+    await Promise.allSettled([...files, ...directories]);
   }
 
   /** @throws FsError ESTALE for a number that was forgotten */

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import type { Ingest } from '../store/ingest/ingest.js';
 import { algorithmFor, type Named } from '../store/ingest/ingests.js';
-import { chown, fchmod } from '../store/files.js';
+import { chown } from '../store/files.js';
 import { type Ref, refWithin } from '../store/ref.js';
 import { CasError } from '../store/errors.js';
 import { directoryAttr, nowNs, virtualInode } from './attr.js';
@@ -23,8 +23,8 @@ import {
 } from './node.js';
 import type { TreeContext } from './tree.js';
 
-/** What a umask of 022, the daemon's, takes from the modes of new files. */
-const OTHERS_WRITE = 0o022;
+const OWN_UID = process.getuid?.();
+const OWN_GID = process.getgid?.();
 
 /** A directory in which ingests are written: `ingest/`, those made below it, and all others that can be written to. */
 export class IngestDirectory implements Node {
@@ -33,6 +33,8 @@ export class IngestDirectory implements Node {
   protected readonly context: TreeContext;
   #path: string;
   #attr: Attr;
+  /** When its names last changed, in milliseconds since the epoch; shown with the next {@link attr}. */
+  #changed = 0;
 
   constructor(context: TreeContext, path: string) {
     this.context = context;
@@ -54,6 +56,8 @@ export class IngestDirectory implements Node {
   }
 
   attr(): Attr | Promise<Attr> {
+    const changed = BigInt(this.#changed) * 1_000_000n;
+    if (changed > this.#attr.ctime) this.#attr = { ...this.#attr, mtime: changed, ctime: changed };
     return this.#attr;
   }
 
@@ -94,7 +98,7 @@ export class IngestDirectory implements Node {
   ): Promise<{ node: Node; handle: FileHandle }> {
     const ref = this.refOf(name);
     const ingest = await this.context.store.ingests.create(ref, algorithmFor({ ref }), mode & 0o777);
-    await this.#giveTo(ingest, mode & 0o777, caller);
+    await this.#giveTo(ingest, caller);
     this.changed();
     return { node: this.context.fileOf(ingest), handle: new IngestWriter(ingest) };
   }
@@ -179,17 +183,14 @@ export class IngestDirectory implements Node {
 
   /** Its names have changed. */
   protected changed(): void {
-    const now = nowNs();
-    this.#attr = { ...this.#attr, mtime: now, ctime: now };
+    this.#changed = Date.now();
   }
 
-  /** The daemon's own umask and owner must not show. */
-  async #giveTo(ingest: Ingest, permissions: number, { uid, gid }: Caller): Promise<void> {
+  /** The daemon's own user must not show. */
+  async #giveTo(ingest: Ingest, { uid, gid }: Caller): Promise<void> {
+    if (uid === OWN_UID && gid === OWN_GID) return;
     try {
-      if ((permissions & OTHERS_WRITE) !== 0) await fchmod(await ingest.open(), permissions);
-      if (uid !== process.getuid?.() || gid !== process.getgid?.()) {
-        await chown(await ingest.open(), uid, gid);
-      }
+      await chown(await ingest.open(), uid, gid);
     } catch (error) {
       ingest.unlock();
       await this.context.store.ingests.remove(ingest);

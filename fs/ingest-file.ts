@@ -1,4 +1,4 @@
-import { constants, fchmodSync, fchownSync } from 'node:fs';
+import { constants, fchownSync } from 'node:fs';
 import { CasError } from '../store/errors.js';
 import type { Ingest } from '../store/ingest/ingest.js';
 import { setTimes } from '../store/times.js';
@@ -20,7 +20,11 @@ export class IngestFile implements Node {
   }
 
   attr(): Attr {
-    return attrOf(this.ingest.stat());
+    const { permissions } = this.ingest;
+    return attrOf(
+      this.ingest.stat(),
+      permissions === undefined ? {} : { mode: constants.S_IFREG | permissions },
+    );
   }
 
   async setattr(changes: AttrChanges, _caller: Caller, handle: FileHandle | undefined): Promise<void> {
@@ -28,9 +32,9 @@ export class IngestFile implements Node {
     if (ingest.committed) throw new CasError('BLOB_IMMUTABLE', { subject: ingest.ref });
     if (changes.size !== undefined) await this.#truncate(changes.size, handle);
     const { mode, uid, gid, atime, mtime } = changes;
+    if (mode !== undefined) await ingest.setPermissions(mode & 0o777);
     await ingest.alter((fd) => {
       if (uid !== undefined || gid !== undefined) fchownSync(fd, uid ?? UNCHANGED, gid ?? UNCHANGED);
-      if (mode !== undefined) fchmodSync(fd, mode & 0o777);
       if (atime !== undefined || mtime !== undefined) setTimes(fd, atime, mtime);
     });
   }

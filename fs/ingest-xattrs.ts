@@ -1,7 +1,8 @@
 import { parseDigest } from '../store/digest.js';
 import { CasError } from '../store/errors.js';
 import type { Expectations } from '../store/ingest/record.js';
-import type { Ingest, IngestStatus } from '../store/ingest/ingest.js';
+import type { Ingest } from '../store/ingest/ingest.js';
+import type { IngestStatus } from '../store/ingest/status.js';
 import { FsError } from './errors.js';
 
 const PREFIX = 'user.cas.';

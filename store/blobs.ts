@@ -112,9 +112,9 @@ export class Blobs {
   }
 
   /** Makes the names of an algorithm's blobs durable. */
-  async sync(algorithm: Algorithm): Promise<void> {
+  async sync(algorithm: Algorithm, alone: boolean): Promise<void> {
     const directory = this.#directories.get(algorithm);
-    if (directory !== undefined) await this.#durability.names(directory);
+    if (directory !== undefined) await this.#durability.names(directory, alone);
   }
 
   /**

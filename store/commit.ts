@@ -3,7 +3,6 @@ import { algorithmOf, type Digest } from './digest.js';
 import { CasError } from './errors.js';
 import { fchmod, fstat, lstat } from './files.js';
 import type { Ingest } from './ingest/ingest.js';
-import { forgetRef } from './ingest/fresh.js';
 import { setTimes } from './times.js';
 
 /** What a commit claims. */
@@ -13,6 +12,14 @@ export interface Claim {
   readonly size?: number;
   /** Leaves the ingest's data file in place as a second name of the blob, as link(2) does. */
   readonly keep?: boolean;
+}
+
+/** What {@link commit} needs to know of the other ingests. */
+export interface CommitContext {
+  /** No other commit could come soon and share a sync. */
+  readonly alone: boolean;
+  /** Removes what is left of the ingest; `moved` tells that its data file is elsewhere already. */
+  readonly drop: (moved: boolean) => Promise<void>;
 }
 
 /**
@@ -40,7 +47,7 @@ export async function commit(
   ingest: Ingest,
   blobs: Blobs,
   claim: Claim,
-  drop: (moved: boolean) => Promise<void>,
+  context: CommitContext,
 ): Promise<boolean> {
   const { digest } = claim;
   await ingest.seal();
@@ -54,15 +61,15 @@ export async function commit(
     throw error;
   }
   const early = placed && blobs.keepsOrder;
-  if (early) await drop(true).catch(() => undefined);
+  if (early) await context.drop(true).catch(() => undefined);
   try {
-    await blobs.sync(algorithmOf(digest));
+    await blobs.sync(algorithmOf(digest), context.alone);
   } catch (error) {
     if (!placed) refuse(ingest, error);
-    else if (!early) await drop(true).catch(() => undefined);
+    else if (!early) await context.drop(true).catch(() => undefined);
     throw error;
   }
-  if (!early) await drop(placed).catch(() => undefined);
+  if (!early) await context.drop(placed).catch(() => undefined);
   return placed;
 }
 
@@ -74,17 +81,15 @@ function refuse(ingest: Ingest, error: unknown): void {
 /** Steps 4 to 6; a failure gives the permissions back. */
 async function publish(ingest: Ingest, blobs: Blobs, { digest, keep = false }: Claim): Promise<boolean> {
   const fd = await ingest.open();
-  const { mode } = fstat(fd);
-  const readOnly = fchmod(fd, 0o444);
+  const mode = Number(fstat(fd).mode) & 0o777;
+  const readOnly = mode === 0o444 ? Promise.resolve() : fchmod(fd, 0o444);
   try {
     await Promise.all([ingest.sync(), readOnly]);
     setTimes(fd, 'now', 'now');
     checkFile(ingest, fd);
-    const placed = await place(ingest, blobs, digest, keep);
-    if (placed && ingest.record.directory === undefined) await forgetRef(fd).catch(() => undefined);
-    return placed;
+    return await place(ingest, blobs, digest, keep);
   } catch (error) {
-    await readOnly.then(() => fchmod(fd, Number(mode) & 0o777)).catch(() => undefined);
+    await readOnly.then(() => fchmod(fd, mode)).catch(() => undefined);
     throw error;
   }
 }

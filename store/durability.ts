@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import { basename } from 'node:path';
 import { fsync, onPool } from './files.js';
 import { bind } from './libc.js';
+import { nameSync } from './name-sync.js';
 import { shareCalls } from './shared-call.js';
 
 const syncFileRange = bind('int sync_file_range(int, int64_t, int64_t, unsigned int)');
@@ -16,12 +17,18 @@ const WAIT_AFTER = 4;
 export interface Durability {
   /** `strict`, `ordered` or `batch`; see {@link durabilityFor}. */
   readonly name: string;
-  /** Begins to write a range out, so that a later {@link data} has less to wait for. */
+  /**
+   * Writes a range out, so that a later {@link data} has less to wait for. Settles when the range is
+   * written; an error is final, as that of {@link data}.
+   */
   begin(fd: number, offset: number, length: number): Promise<void>;
   /** After it, a name given to the file can become durable only with the file's data. */
   data(fd: number): Promise<void>;
-  /** Makes the names that were changed in the directory durable, and with them the data. Shared by those who wait. */
-  names(directory: number): Promise<void>;
+  /**
+   * Makes the names that were changed in the directory durable, and with them the data. Shared by those who wait;
+   * `alone` tells that nobody could.
+   */
+  names(directory: number, alone: boolean): Promise<void>;
   /** Whether changes of names become durable in the order they were made. */
   readonly keepsOrder: boolean;
   /** Makes everything durable that was acknowledged. */
@@ -49,29 +56,29 @@ export function durabilityFor(root: string, policy: SyncPolicy): Durability {
 }
 
 function strict(): Durability {
-  const shared = sharedNames();
+  const names = nameSync();
   return {
     name: 'strict',
     keepsOrder: false,
     begin: () => Promise.resolve(),
     data: fsync,
-    names: shared,
+    names,
     flush: () => Promise.resolve(),
   };
 }
 
 function ordered(): Durability {
-  const shared = sharedNames();
+  const names = nameSync();
   return {
     name: 'ordered',
     keepsOrder: true,
     begin: async (fd, offset, length) => {
-      await onPool(syncFileRange.later(fd, offset, length, WRITE));
+      await syncFileRange.later(fd, offset, length, WAIT_BEFORE | WRITE | WAIT_AFTER);
     },
     data: async (fd) => {
       await onPool(syncFileRange.later(fd, 0, 0, WAIT_BEFORE | WRITE | WAIT_AFTER));
     },
-    names: shared,
+    names,
     flush: () => Promise.resolve(),
   };
 }
@@ -84,7 +91,7 @@ function batch(base: Durability): Durability {
   const sync = shareCalls(async () => {
     const directories = [...dirty];
     dirty.clear();
-    await Promise.all(directories.map((directory) => base.names(directory)));
+    await Promise.all(directories.map((directory) => base.names(directory, false)));
   });
   const flush = (): Promise<void> => {
     clearTimeout(timer);
@@ -109,18 +116,6 @@ function batch(base: Durability): Durability {
       return found === undefined ? Promise.resolve() : Promise.reject(found);
     },
     flush,
-  };
-}
-
-function sharedNames(): (directory: number) => Promise<void> {
-  const calls = new Map<number, () => Promise<void>>();
-  return (directory) => {
-    let call = calls.get(directory);
-    if (call === undefined) {
-      call = shareCalls(() => fsync(directory));
-      calls.set(directory, call);
-    }
-    return call();
   };
 }
 

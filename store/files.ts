@@ -12,6 +12,11 @@ import { bind } from './libc.js';
 
 let underWay = 0;
 
+/** Whether an operation is under way on the pool. */
+export function isBusy(): boolean {
+  return underWay > 0;
+}
+
 /** Counts an operation on the pool as under way until it settles. */
 export async function onPool<T>(operation: Promise<T>): Promise<T> {
   underWay++;
@@ -23,7 +28,7 @@ export async function onPool<T>(operation: Promise<T>): Promise<T> {
 }
 
 /** An operation that is made at once while no other is under way. */
-export function small<A extends unknown[], T>(
+function small<A extends unknown[], T>(
   now: (...args: A) => T,
   later: (...args: A) => Promise<T>,
 ): (...args: A) => Promise<T> {
@@ -88,17 +93,33 @@ export function read(fd: number, into: Uint8Array, offset: number): Promise<numb
   });
 }
 
-/** Writes up to this many bytes are made at once while nothing else is under way. */
-const SMALL_WRITE = 64 << 10;
+/**
+ * How much is written at a time. A buffered write of 1 MiB makes ext4 look for pages that lie together, which took
+ * 1.6 ms on a loop device where four writes of 256 KiB took 0.2 ms.
+ */
+export const PIECE = 256 << 10;
 
-const writeSmall = small<[number, Uint8Array, number], number>(
-  (fd, data, offset) => fs.writeSync(fd, data, 0, data.length, offset),
-  writeLater,
-);
-
-/** pwrite(2): the number of bytes written, which may be fewer than given. */
-export function write(fd: number, data: Uint8Array, offset: number): Promise<number> {
-  return data.length <= SMALL_WRITE ? writeSmall(fd, data, offset) : onPool(writeLater(fd, data, offset));
+/**
+ * pwrite(2): the number of bytes written, which may be fewer than given. `now` has it made at once, piece by piece:
+ * a copy into the page cache takes 60 µs for 256 KiB, a trip to the thread pool up to 400 µs while others compute.
+ */
+export async function write(fd: number, data: Uint8Array, offset: number, now: boolean): Promise<number> {
+  let written = 0;
+  while (written < data.length) {
+    const piece = data.subarray(written, written + PIECE);
+    try {
+      const at = offset + written;
+      const size = now
+        ? fs.writeSync(fd, piece, 0, piece.length, at)
+        : await onPool(writeLater(fd, piece, at));
+      written += size;
+      if (size < piece.length) break;
+    } catch (error) {
+      if (written === 0) throw error;
+      break;
+    }
+  }
+  return written;
 }
 
 function writeLater(fd: number, data: Uint8Array, offset: number): Promise<number> {

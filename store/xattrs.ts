@@ -1,12 +1,10 @@
-import { isCode, small } from './files.js';
+import { isCode } from './files.js';
 import { bind } from './libc.js';
 
 const lgetxattr = bind('long lgetxattr(const char*, const char*, void*, size_t)');
 const lsetxattr = bind('int lsetxattr(const char*, const char*, const void*, size_t, int)');
 const lremovexattr = bind('int lremovexattr(const char*, const char*)');
 const llistxattr = bind('long llistxattr(const char*, void*, size_t)');
-const fsetxattr = bind('int fsetxattr(int, const char*, const void*, size_t, int)');
-const fremovexattr = bind('int fremovexattr(int, const char*)');
 
 /** XATTR_SIZE_MAX and XATTR_LIST_MAX of linux/limits.h. */
 const MAX = 65536;
@@ -45,15 +43,3 @@ export function listXattrs(path: string): string[] {
     throw error;
   }
 }
-
-/** Sets an extended attribute of an open file. */
-export const setFileXattr = small(
-  (fd: number, name: string, value: Uint8Array) => fsetxattr(fd, name, value, value.length, 0),
-  (fd, name, value) => fsetxattr.later(fd, name, value, value.length, 0),
-);
-
-/** Removes an extended attribute of an open file; ENODATA where there is none. */
-export const removeFileXattr = small(
-  (fd: number, name: string) => fremovexattr(fd, name),
-  (fd, name) => fremovexattr.later(fd, name),
-);

@@ -1,5 +1,4 @@
-import { chmod, mkdir, rename, rm } from 'node:fs/promises';
-import path from 'node:path';
+import { chmod, rename, rm } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { fastify, type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
 import { CasError } from '../../store/errors.js';
@@ -14,8 +13,9 @@ export interface ControlServer {
 }
 
 /**
- * Opens the control socket of a store, in place of one that a killed daemon left behind. It is bound in a directory
- * that only its owner can enter and moved when its mode is right, so at no moment can anybody else connect.
+ * Opens the control socket of a store, in place of one that a killed daemon left behind. It is bound under another
+ * name and moved when its mode is right; nobody else can enter the store, which is 0700, at any moment. A socket takes
+ * no block of the disk, as a directory would: a store on a full disk must come up, or nobody could make room.
  */
 export async function openControl(
   control: Control,
@@ -24,19 +24,16 @@ export async function openControl(
 ): Promise<ControlServer> {
   const app = controlApp(control, routes, log);
   const socket = controlSocket(control.store.root);
-  const directory = `${socket}.new`;
+  const bound = `${socket}.new`;
   try {
-    await rm(directory, { recursive: true, force: true });
-    await mkdir(directory, { mode: 0o700 });
-    const bound = path.join(directory, 's');
+    await rm(bound, { recursive: true, force: true });
     await withinSocketLimit(bound, (short) => app.listen({ path: short }));
     await chmod(bound, 0o600);
     await rename(bound, socket);
   } catch (error) {
     await app.close();
+    await rm(bound, { force: true });
     throw error;
-  } finally {
-    await rm(directory, { recursive: true, force: true });
   }
   return {
     close: async () => {

@@ -34,6 +34,7 @@ export class CoreHasher implements Hasher {
   readonly #core: HashCore;
   #length: number;
   #broken: CasError | undefined;
+  #disposed = false;
 
   constructor(algorithm: Algorithm, core: HashCore, length: number) {
     this.algorithm = algorithm;
@@ -69,7 +70,7 @@ export class CoreHasher implements Hasher {
 
   dispose(): void {
     this.#core.wipe();
-    this.#break('disposed');
+    this.#disposed = true;
   }
 
   async #updateLater(data: Uint8Array): Promise<void> {
@@ -85,6 +86,7 @@ export class CoreHasher implements Hasher {
   }
 
   #requireSound(): void {
+    if (this.#disposed) throw this.#break('disposed');
     if (this.#broken) throw this.#broken;
   }
 

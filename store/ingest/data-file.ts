@@ -14,6 +14,12 @@ const { O_RDONLY, O_RDWR } = fs.constants;
 /** How much is written before its write-back is begun, so that the sync of a commit has little left to do. */
 const WRITEBACK_STEP = 8 << 20;
 
+/**
+ * With more write-backs than this under way the disk is behind. The kernel may then hold a writer until it has caught
+ * up, and that must not be the main thread.
+ */
+const WRITEBACKS_AHEAD = 4;
+
 /** Closing a larger file that was removed may take long: its blocks are freed then. */
 const LARGE = 16 << 20;
 
@@ -33,6 +39,8 @@ export class DataFile {
   /** The sync of everything written so far, once begun. */
   #synced: Promise<void> | undefined;
   #begun = 0;
+  /** Write-backs that are under way. */
+  #writebacks = 0;
   #failure: Error | undefined;
 
   /** `fd` is given for a file that was just made. */
@@ -127,7 +135,7 @@ export class DataFile {
   async sync(): Promise<void> {
     const fd = await this.open();
     this.#synced ??= this.#durability.data(fd).catch((error: unknown) => {
-      this.#failure = error instanceof Error ? error : new Error(String(error));
+      this.#failed(error);
       throw error;
     });
     return this.#synced;
@@ -158,7 +166,7 @@ export class DataFile {
 
   async #pwrite(data: Uint8Array, offset: number): Promise<number> {
     const fd = this.#fd !== undefined && this.#writable ? this.#fd : await this.#openWritable();
-    return write(fd, data, offset);
+    return write(fd, data, offset, this.#writebacks <= WRITEBACKS_AHEAD);
   }
 
   async #openWritable(): Promise<number> {
@@ -168,8 +176,17 @@ export class DataFile {
 
   #beginWriteback(end: number): void {
     if (this.#fd === undefined || end - this.#begun < WRITEBACK_STEP) return;
-    this.#durability.begin(this.#fd, this.#begun, end - this.#begun).catch(() => undefined);
+    this.#writebacks++;
+    this.#durability
+      .begin(this.#fd, this.#begun, end - this.#begun)
+      .catch((error: unknown) => this.#failed(error))
+      .finally(() => this.#writebacks--);
     this.#begun = end;
+  }
+
+  /** The kernel tells of a failed write-back once for each open file, whoever asks first. */
+  #failed(error: unknown): void {
+    this.#failure = error instanceof Error ? error : new Error(String(error));
   }
 
   #overlapping(start: number, end: number): Range | undefined {

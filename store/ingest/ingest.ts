@@ -1,9 +1,10 @@
-import type { BigIntStats } from 'node:fs';
+import { type BigIntStats, fchmodSync } from 'node:fs';
 import type { Algorithm, Digest } from '../digest.js';
 import { CasError } from '../errors.js';
 import { fstat, lstat, read } from '../files.js';
 import type { Ref } from '../ref.js';
 import type { DataFile } from './data-file.js';
+import { Life } from './life.js';
 import type { Progress } from './progress.js';
 import { settleFresh } from './fresh.js';
 import {
@@ -13,20 +14,7 @@ import {
   writeExpectations,
   writeTimes,
 } from './record.js';
-
-/** What can be seen of an ingest from outside. */
-export interface IngestStatus extends Expectations {
-  readonly ref: Ref;
-  /** Bytes whose digest is known, from the start of the file. */
-  readonly offset: number;
-  readonly size: number;
-  readonly startedAt: Date;
-  readonly updatedAt: Date;
-  /** Since when a writer holds it. */
-  readonly lockedSince?: Date;
-  /** Why the last commit was refused. */
-  readonly error?: string;
-}
+import { type IngestStatus, statusOf } from './status.js';
 
 /** What a write took; `held` settles when the data passed in is free again. */
 export interface IngestWritten {
@@ -45,17 +33,25 @@ export class Ingest {
   readonly #root: string;
   readonly #file: DataFile;
   readonly #progress: Progress;
+  readonly #life = new Life();
+  readonly #onSettled: (ingest: Ingest) => void;
   #record: IngestRecord;
   /** The move of the record to its directory, while it is under way. */
   #settled: Promise<SettledRecord> | undefined;
   #users = 0;
   #settling: NodeJS.Timeout | undefined;
   #lockedSince: Date | undefined;
-  #state: 'open' | 'sealed' | 'committed' | 'ended' = 'open';
   #error: string | undefined;
 
-  /** `root` is the store's. */
-  constructor(root: string, record: IngestRecord, file: DataFile, progress: Progress) {
+  /** `root` is the store's. `onSettled` is called when it has got a directory. */
+  constructor(
+    root: string,
+    record: IngestRecord,
+    file: DataFile,
+    progress: Progress,
+    onSettled: (ingest: Ingest) => void,
+  ) {
+    this.#onSettled = onSettled;
     this.#root = root;
     this.#record = record;
     this.#file = file;
@@ -80,7 +76,7 @@ export class Ingest {
 
   /** Whether its bytes stand in `blobs/` too, by link(2): it can be read and removed, and that is all. */
   get committed(): boolean {
-    return this.#state === 'committed';
+    return this.#life.state === 'committed';
   }
 
   get locked(): boolean {
@@ -88,18 +84,14 @@ export class Ingest {
   }
 
   get status(): IngestStatus {
-    const { ref, startedAt, total, expected } = this.#record;
-    return {
-      ref,
+    const { size, updatedAt } = this.#file;
+    return statusOf(this.#record, {
       offset: this.#progress.length,
-      size: this.#file.size,
-      startedAt,
-      updatedAt: this.#file.updatedAt,
-      ...(total === undefined ? {} : { total }),
-      ...(expected === undefined ? {} : { expected }),
-      ...(this.#lockedSince === undefined ? {} : { lockedSince: this.#lockedSince }),
-      ...(this.#error === undefined ? {} : { error: this.#error }),
-    };
+      size,
+      updatedAt,
+      lockedSince: this.#lockedSince,
+      error: this.#error,
+    });
   }
 
   /** Remembers why the last commit was refused. */
@@ -136,7 +128,7 @@ export class Ingest {
   /** Ends the writer's session: the rest is hashed in the background, and its data starts on its way to the disk. */
   unlock(): void {
     this.#lockedSince = undefined;
-    if (this.#state === 'open') {
+    if (this.#life.state === 'open') {
       this.#progress.sessionEnded(this.#file.openFd);
       this.#file.sync().catch(() => undefined);
     }
@@ -152,8 +144,8 @@ export class Ingest {
   release(): void {
     this.#users--;
     if (this.#users > 0) return;
-    if (this.#state !== 'open') {
-      if (this.#state !== 'sealed') this.#file.close(true).catch(() => undefined);
+    if (this.#life.state !== 'open') {
+      if (this.#life.state !== 'sealed') this.#file.close(true).catch(() => undefined);
       return;
     }
     this.#settling = setTimeout(() => void this.settle().catch(() => undefined), SETTLE_AFTER);
@@ -168,7 +160,8 @@ export class Ingest {
       await writeTimes(await this.settleRecord(), this.#file.updatedAt);
     } finally {
       await this.#progress.settled();
-      if (this.#isIdle()) await this.#file.close();
+      // Until it has its directory the file's mode lets nobody but root open it for writing again.
+      if (this.#isIdle() && this.#record.directory !== undefined) await this.#file.close();
     }
   }
 
@@ -184,6 +177,19 @@ export class Ingest {
   settleRecord(): Promise<SettledRecord> {
     this.#settled ??= this.#settleRecord().finally(() => (this.#settled = undefined));
     return this.#settled;
+  }
+
+  /** The permissions it is shown with, where its file does not have them yet. */
+  get permissions(): number | undefined {
+    return this.#record.directory === undefined ? this.#record.permissions : undefined;
+  }
+
+  /** chmod(2) of an ingest. */
+  async setPermissions(permissions: number): Promise<void> {
+    this.#throwIfSealed();
+    await this.#settled?.catch(() => undefined);
+    if (this.#record.directory === undefined) this.#record = { ...this.#record, permissions };
+    else await this.alter((fd) => fchmodSync(fd, permissions));
   }
 
   /**
@@ -207,7 +213,7 @@ export class Ingest {
    * @throws CasError INGEST_NOT_FOUND once it has ended: another may have its path by then
    */
   async open(): Promise<number> {
-    if (this.#state === 'ended' && this.#file.openFd === undefined) this.#throwNotFound();
+    if (this.#life.state === 'ended' && this.#file.openFd === undefined) this.#throwNotFound();
     return this.#file.open();
   }
 
@@ -218,7 +224,7 @@ export class Ingest {
   stat(): BigIntStats {
     const fd = this.#file.openFd;
     if (fd !== undefined) return fstat(fd);
-    const stats = this.#state === 'ended' ? undefined : lstat(this.#file.path);
+    const stats = this.#life.state === 'ended' ? undefined : lstat(this.#file.path);
     return stats ?? this.#throwNotFound();
   }
 
@@ -231,11 +237,8 @@ export class Ingest {
    * @throws CasError INGEST_SEALED; the system's own errors, such as ENOSPC, which leave the ingest resumable
    */
   async write(data: Uint8Array, offset: number): Promise<IngestWritten> {
-    this.#throwIfSealed();
-    for (let clear; (clear = this.#file.clear(offset, offset + data.length)) !== undefined;) {
-      await clear;
-      this.#throwIfSealed();
-    }
+    for (let obstacle; (obstacle = this.#obstacle(offset, offset + data.length)) !== undefined;)
+      await obstacle;
     const held = this.#progress.writing(data, offset)?.catch(() => undefined);
     let size = 0;
     try {
@@ -252,11 +255,7 @@ export class Ingest {
 
   /** Cuts or extends the file; extending leaves a hole. */
   async truncate(size: number): Promise<void> {
-    this.#throwIfSealed();
-    for (let clear; (clear = this.#file.clear(0, Infinity)) !== undefined;) {
-      await clear;
-      this.#throwIfSealed();
-    }
+    for (let obstacle; (obstacle = this.#obstacle(0, Infinity)) !== undefined;) await obstacle;
     this.#progress.cut(size);
     await this.#file.truncate(size);
   }
@@ -268,24 +267,27 @@ export class Ingest {
     await this.#file.sync();
   }
 
-  /** Refuses all further writes and waits for those under way. Undone by {@link unseal}, made final by {@link commit} and {@link end}. */
+  /**
+   * Holds up all further writes and waits for those under way. Undone by {@link unseal}, made final by
+   * {@link commit} and {@link end}, after which they fail.
+   */
   async seal(): Promise<void> {
     this.#throwIfSealed();
-    this.#state = 'sealed';
+    this.#life.seal();
     clearTimeout(this.#settling);
     if (this.#settled !== undefined) await this.#settled.catch(() => undefined);
     await this.#file.drained();
   }
 
   unseal(): void {
-    this.#state = 'open';
+    this.#life.become('open');
     this.retain();
     this.release();
   }
 
   /** Keeps the name of an ingest whose bytes are a blob now. */
   async commit(): Promise<void> {
-    this.#state = 'committed';
+    this.#life.become('committed');
     this.#progress.end();
     if (this.#users === 0) await this.#file.close(true);
   }
@@ -306,7 +308,7 @@ export class Ingest {
 
   /** Ends it for good, committed or removed. Who has it open can still read what it was. */
   async end(): Promise<void> {
-    this.#state = 'ended';
+    this.#life.become('ended');
     clearTimeout(this.#settling);
     this.#progress.end();
     if (this.#users === 0) await this.#file.close(true);
@@ -315,16 +317,24 @@ export class Ingest {
   async #settleRecord(): Promise<SettledRecord> {
     const record = await settleFresh(this.#root, this.#record);
     this.moved({ ...this.#record, ...record });
+    this.#onSettled(this);
     return record;
+  }
+
+  /** What a change of the range must wait for, before it asks again: a commit, or changes that overlap it. */
+  #obstacle(start: number, end: number): Promise<void> | undefined {
+    if (this.#life.state === 'sealed') return this.#life.decided;
+    this.#throwIfSealed();
+    return this.#file.clear(start, end);
   }
 
   /** Whether nobody has it open and nothing is done to it: only then may the data file be closed. */
   #isIdle(): boolean {
-    return this.#users === 0 && this.#state === 'open';
+    return this.#users === 0 && this.#life.state === 'open';
   }
 
   #throwIfSealed(): void {
-    if (this.#state !== 'open') throw new CasError('INGEST_SEALED', { subject: this.ref });
+    if (this.#life.state !== 'open') throw new CasError('INGEST_SEALED', { subject: this.ref });
   }
 
   #throwNotFound(): never {

@@ -9,7 +9,7 @@ import { inBatches } from '../in-batches.js';
 import { nameIn, parentOf, type Ref } from '../ref.js';
 import { DataFile } from './data-file.js';
 import { Directories } from './directories.js';
-import { Ingest, type IngestStatus } from './ingest.js';
+import { Ingest } from './ingest.js';
 import { type Named, Names } from './names.js';
 
 export type { Named };
@@ -23,6 +23,7 @@ import {
   removeDirectory,
   removeRecord,
 } from './record.js';
+import type { IngestStatus } from './status.js';
 
 /** The ingests of a store, by ref, and the directories they are in. */
 export class Ingests {
@@ -31,6 +32,8 @@ export class Ingests {
   readonly #durability: Durability;
   readonly #directories: Directories;
   readonly #names = new Names();
+  /** The ingests without a directory: those that are likely to be committed soon. */
+  readonly #fresh = new Set<Ingest>();
   /**
    * Refs whose ingest is being made, moved or removed, with what to wait for before they are changed again. It is
    * asked again after each wait, with nothing in between: others wait for the same.
@@ -89,9 +92,10 @@ export class Ingests {
   async commit(ingest: Ingest, claim: Claim): Promise<boolean> {
     for (let change; (change = this.#changing.get(ingest.ref)) !== undefined;) await change;
     if (claim.keep === true) await ingest.settleRecord();
-    return commit(ingest, this.#blobs, claim, (moved) =>
-      claim.keep === true ? ingest.commit() : this.#drop(ingest, moved),
-    );
+    return commit(ingest, this.#blobs, claim, {
+      alone: this.#fresh.size <= 1,
+      drop: (moved) => (claim.keep === true ? ingest.commit() : this.#drop(ingest, moved)),
+    });
   }
 
   /** Removes an ingest and its bytes. A writer that has it open gets INGEST_SEALED from then on. */
@@ -190,13 +194,16 @@ export class Ingests {
   async #create(ref: Ref, algorithm: Algorithm, mode: number): Promise<Ingest> {
     const { record, data } = await createFresh(this.#root, ref, mode);
     const ingest = this.#ingest(record, algorithm, 0, record.startedAt, data);
+    if (record.directory === undefined) this.#fresh.add(ingest);
     ingest.lock();
     return ingest;
   }
 
   #ingest(record: IngestRecord, algorithm: Algorithm, size: number, updatedAt: Date, fd?: number): Ingest {
     const file = new DataFile(record.data, this.#durability, size, updatedAt, fd);
-    const ingest = new Ingest(this.#root, record, file, new Progress(algorithm, size));
+    const ingest = new Ingest(this.#root, record, file, new Progress(algorithm, size), (settled) => {
+      this.#fresh.delete(settled);
+    });
     this.#names.set(record.ref, ingest);
     return ingest;
   }
@@ -205,6 +212,7 @@ export class Ingests {
   async #drop(ingest: Ingest, moved = false): Promise<void> {
     const { ref, record } = ingest;
     this.#names.delete(ref);
+    this.#fresh.delete(ingest);
     const removed = moved && record.directory === undefined ? undefined : removeRecord(record);
     await this.#change([ref], Promise.all([ingest.end(), removed]));
   }

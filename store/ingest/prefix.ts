@@ -4,7 +4,7 @@ import { createHasher } from '../hasher/engines.js';
 import type { Hasher } from '../hasher/hasher.js';
 
 /** How many bytes may wait to be hashed before writers are held back. */
-const BACKLOG_LIMIT = 16 << 20;
+const BACKLOG_LIMIT = 4 << 20;
 
 /** How many pieces of work may still wait when a writer that was held back goes on. */
 const PIECES_AHEAD = 8;

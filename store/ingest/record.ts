@@ -22,6 +22,8 @@ export interface IngestRecord extends Expectations {
   readonly data: string;
   /** Undefined while the ingest is fresh. */
   readonly directory: string | undefined;
+  /** What a fresh ingest's file is to have once it has a directory. */
+  readonly permissions?: number;
   readonly startedAt: Date;
 }
 

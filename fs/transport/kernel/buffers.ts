@@ -2,7 +2,7 @@ import koffi from 'koffi';
 import { MAX_TRANSFER, SIZE } from './protocol.js';
 
 const PAGE = 4096;
-const IDLE = 8;
+const IDLE = 24;
 
 /**
  * Memory for one request or one large reply. Data of WRITE and READ starts on a page, whatever the headers
