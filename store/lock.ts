@@ -43,14 +43,16 @@ export function lockStore(path: string): StoreLock {
   return { release: () => fs.closeSync(fd) };
 }
 
-/** Says who holds the lock. It holds without that: a store on a full disk must open, or nobody could make room. */
+/**
+ * Says who holds the lock. It holds without that: a store on a full disk must open, or nobody could make room. So the
+ * text is written over the last one, whose block the file has; only what cannot be replaced is cut.
+ */
 function describeHolder(fd: number): void {
   const holder: Holder = { pid: process.pid, since: new Date().toISOString() };
   try {
-    fs.ftruncateSync(fd);
-    fs.writeSync(fd, `${JSON.stringify(holder)}\n`, 0);
+    fs.ftruncateSync(fd, fs.writeSync(fd, `${JSON.stringify(holder)}\n`, 0));
   } catch {
-    return;
+    fs.ftruncateSync(fd);
   }
 }
 

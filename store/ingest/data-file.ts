@@ -40,7 +40,7 @@ export class DataFile {
   #synced: Promise<void> | undefined;
   #begun = 0;
   /** Write-backs that are under way. */
-  #writebacks = 0;
+  readonly #writebacks = new Set<Promise<unknown>>();
   #failure: Error | undefined;
 
   /** `fd` is given for a file that was just made. */
@@ -134,20 +134,18 @@ export class DataFile {
   /** Makes what was written durable, or such that no name can be durable before it. One sync serves all who ask. */
   async sync(): Promise<void> {
     const fd = await this.open();
-    this.#synced ??= this.#durability.data(fd).catch((error: unknown) => {
-      this.#failed(error);
-      throw error;
-    });
+    this.#synced ??= this.#syncAll(fd);
     return this.#synced;
   }
 
   /**
-   * Closes the descriptor, once its sync is done: one that comes later would be of whatever file has its number
-   * then. Where the file is `gone`, no sync matters.
+   * Closes the descriptor, once its write-backs and its sync are done: one that comes later would be of whatever
+   * file has its number then. Where the file is `gone`, its sync is not waited for.
    */
   async close(gone = false): Promise<void> {
     const fd = this.#fd;
     this.#fd = undefined;
+    await Promise.all(this.#writebacks);
     if (!gone) await this.#synced?.catch(() => undefined);
     if (fd !== undefined) await (this.#size > LARGE ? closeLarge(fd) : close(fd));
   }
@@ -166,7 +164,7 @@ export class DataFile {
 
   async #pwrite(data: Uint8Array, offset: number): Promise<number> {
     const fd = this.#fd !== undefined && this.#writable ? this.#fd : await this.#openWritable();
-    return write(fd, data, offset, this.#writebacks <= WRITEBACKS_AHEAD);
+    return write(fd, data, offset, this.#writebacks.size <= WRITEBACKS_AHEAD);
   }
 
   async #openWritable(): Promise<number> {
@@ -176,12 +174,23 @@ export class DataFile {
 
   #beginWriteback(end: number): void {
     if (this.#fd === undefined || end - this.#begun < WRITEBACK_STEP) return;
-    this.#writebacks++;
-    this.#durability
+    const writing = this.#durability
       .begin(this.#fd, this.#begun, end - this.#begun)
       .catch((error: unknown) => this.#failed(error))
-      .finally(() => this.#writebacks--);
+      .finally(() => this.#writebacks.delete(writing));
+    this.#writebacks.add(writing);
     this.#begun = end;
+  }
+
+  async #syncAll(fd: number): Promise<void> {
+    try {
+      await this.#durability.data(fd);
+    } catch (error) {
+      this.#failed(error);
+    }
+    // One that is under way may have been told of an error that the sync was then not told of.
+    await Promise.all(this.#writebacks);
+    if (this.#failure !== undefined) throw this.#failure;
   }
 
   /** The kernel tells of a failed write-back once for each open file, whoever asks first. */

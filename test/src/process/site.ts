@@ -58,7 +58,7 @@ export class Site {
   readonly mountpoint = path.join(this.directory, 'mnt');
   readonly #children: ChildProcess[] = [];
 
-  constructor(t: ExecutionContext) {
+  constructor(t: Pick<ExecutionContext, 'teardown'>) {
     mkdirSync(this.mountpoint);
     t.teardown(() => this.#clear());
   }
@@ -131,7 +131,8 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** Nothing of the tester's own settings. */
+/** Nothing of the tester's own settings; the marker by which scripts/test finds what is left running stays. */
 function environment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env };
+  const { PATH, HOME, CAS_TEST_RUN } = process.env;
+  return { PATH, HOME, CAS_TEST_RUN, ...env };
 }
