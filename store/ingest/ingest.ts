@@ -38,6 +38,8 @@ export class Ingest {
   #record: IngestRecord;
   /** The move of the record to its directory, while it is under way. */
   #settled: Promise<SettledRecord> | undefined;
+  /** The times on their way into the record: its directory cannot be removed while files are made in it. */
+  #timing: Promise<void> | undefined;
   #users = 0;
   #settling: NodeJS.Timeout | undefined;
   #lockedSince: Date | undefined;
@@ -157,7 +159,8 @@ export class Ingest {
     clearTimeout(this.#settling);
     if (!this.#isIdle()) return;
     try {
-      await writeTimes(await this.settleRecord(), this.#file.updatedAt);
+      const record = await this.settleRecord();
+      if (this.#isIdle()) await (this.#timing = writeTimes(record, this.#file.updatedAt));
     } finally {
       await this.#progress.settled();
       // Until it has its directory the file's mode lets nobody but root open it for writing again.
@@ -276,6 +279,7 @@ export class Ingest {
     this.#life.seal();
     clearTimeout(this.#settling);
     if (this.#settled !== undefined) await this.#settled.catch(() => undefined);
+    if (this.#timing !== undefined) await this.#timing.catch(() => undefined);
     await this.#file.drained();
   }
 

@@ -210,6 +210,7 @@ test('an ingest that was about to be closed when its commit began stays open unt
     await ingest.write(content, 0)
   ).held;
   ingest.unlock();
+  await ingest.sync();
   let finish: () => void = () => undefined;
   await (
     await ingest.write(content, 0)
