@@ -37,7 +37,7 @@ export class IngestWriter implements FileHandle {
   }
 
   sync(): Promise<void> {
-    return this.ingest.sync();
+    return this.ingest.persist();
   }
 
   release(): Awaitable<void> {

@@ -70,6 +70,16 @@ export function openDirectory(path: string): Promise<number> {
   return openFile(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 }
 
+/** fsync(2) of a directory: the names in it are on the disk. */
+export async function fsyncDirectory(path: string): Promise<void> {
+  const fd = await openDirectory(path);
+  try {
+    await fsync(fd);
+  } finally {
+    await close(fd);
+  }
+}
+
 /** stat(2) of an open file, with nanosecond times. Its inode is in memory, so this waits for nothing. */
 export function fstat(fd: number): fs.BigIntStats {
   return fs.fstatSync(fd, { bigint: true });

@@ -1,6 +1,7 @@
 import fs from 'node:fs';
+import { dirname } from 'node:path';
 import type { Durability } from '../durability.js';
-import { close, closeLarge, ftruncate, isCode, open, write } from '../files.js';
+import { close, closeLarge, fsync, fsyncDirectory, ftruncate, isCode, open, write } from '../files.js';
 
 /** What a write or truncation under way may change. */
 interface Range {
@@ -136,6 +137,18 @@ export class DataFile {
     const fd = await this.open();
     this.#synced ??= this.#syncAll(fd);
     return this.#synced;
+  }
+
+  /** fsync(2) of the file, and of the two directories above it, of which one may be as new. */
+  async persist(): Promise<void> {
+    try {
+      await fsync(await this.open());
+    } catch (error) {
+      this.#failed(error);
+      throw error;
+    }
+    const parent = dirname(this.#path);
+    for (const directory of [parent, dirname(parent)]) await fsyncDirectory(directory);
   }
 
   /**

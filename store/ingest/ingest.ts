@@ -6,14 +6,8 @@ import type { Ref } from '../ref.js';
 import type { DataFile } from './data-file.js';
 import { Life } from './life.js';
 import type { Progress } from './progress.js';
-import { settleFresh } from './fresh.js';
-import {
-  type Expectations,
-  type IngestRecord,
-  type SettledRecord,
-  writeExpectations,
-  writeTimes,
-} from './record.js';
+import type { Expectations, IngestRecord, SettledRecord } from './record.js';
+import { RecordKeeper } from './record-keeper.js';
 import { type IngestStatus, statusOf } from './status.js';
 
 /** What a write took; `held` settles when the data passed in is free again. */
@@ -30,16 +24,10 @@ const SETTLE_AFTER = 1000;
  * digest of its contiguous start is kept up to date while it is written front to back.
  */
 export class Ingest {
-  readonly #root: string;
+  readonly #keeper: RecordKeeper;
   readonly #file: DataFile;
   readonly #progress: Progress;
   readonly #life = new Life();
-  readonly #onSettled: (ingest: Ingest) => void;
-  #record: IngestRecord;
-  /** The move of the record to its directory, while it is under way. */
-  #settled: Promise<SettledRecord> | undefined;
-  /** The times on their way into the record: its directory cannot be removed while files are made in it. */
-  #timing: Promise<void> | undefined;
   #users = 0;
   #settling: NodeJS.Timeout | undefined;
   #lockedSince: Date | undefined;
@@ -53,19 +41,20 @@ export class Ingest {
     progress: Progress,
     onSettled: (ingest: Ingest) => void,
   ) {
-    this.#onSettled = onSettled;
-    this.#root = root;
-    this.#record = record;
     this.#file = file;
     this.#progress = progress;
+    this.#keeper = new RecordKeeper(root, record, ({ data }) => {
+      file.path = data;
+      onSettled(this);
+    });
   }
 
   get record(): IngestRecord {
-    return this.#record;
+    return this.#keeper.record;
   }
 
   get ref(): Ref {
-    return this.#record.ref;
+    return this.record.ref;
   }
 
   get algorithm(): Algorithm {
@@ -87,7 +76,7 @@ export class Ingest {
 
   get status(): IngestStatus {
     const { size, updatedAt } = this.#file;
-    return statusOf(this.#record, {
+    return statusOf(this.record, {
       offset: this.#progress.length,
       size,
       updatedAt,
@@ -108,8 +97,7 @@ export class Ingest {
 
   /** Follows the record to its new ref. */
   moved(record: IngestRecord): void {
-    this.#record = record;
-    this.#file.path = record.data;
+    this.#keeper.move(record);
   }
 
   /**
@@ -160,39 +148,35 @@ export class Ingest {
     if (!this.#isIdle()) return;
     try {
       const record = await this.settleRecord();
-      if (this.#isIdle()) await (this.#timing = writeTimes(record, this.#file.updatedAt));
+      if (this.#isIdle()) await this.#keeper.writeTimes(record, this.#file.updatedAt);
     } finally {
       await this.#progress.settled();
       // Until it has its directory the file's mode lets nobody but root open it for writing again.
-      if (this.#isIdle() && this.#record.directory !== undefined) await this.#file.close();
+      if (this.#isIdle() && !this.#keeper.fresh) await this.#file.close();
     }
   }
 
   /** Declares the total size in bytes or the digest; both survive a restart. */
   async expect(expectations: Expectations): Promise<void> {
     this.#throwIfSealed();
-    const { directory } = await this.settleRecord();
-    this.#record = { ...this.#record, ...expectations };
-    await writeExpectations(directory, this.#record);
+    await this.#keeper.expect(expectations);
   }
 
   /** Gives the record its directory if it has none yet. */
   settleRecord(): Promise<SettledRecord> {
-    this.#settled ??= this.#settleRecord().finally(() => (this.#settled = undefined));
-    return this.#settled;
+    return this.#keeper.settle();
   }
 
   /** The permissions it is shown with, where its file does not have them yet. */
   get permissions(): number | undefined {
-    return this.#record.directory === undefined ? this.#record.permissions : undefined;
+    return this.#keeper.fresh ? this.record.permissions : undefined;
   }
 
   /** chmod(2) of an ingest. */
   async setPermissions(permissions: number): Promise<void> {
     this.#throwIfSealed();
-    await this.#settled?.catch(() => undefined);
-    if (this.#record.directory === undefined) this.#record = { ...this.#record, permissions };
-    else await this.alter((fd) => fchmodSync(fd, permissions));
+    if (await this.#keeper.keepPermissions(permissions)) return;
+    await this.alter((fd) => fchmodSync(fd, permissions));
   }
 
   /**
@@ -263,6 +247,14 @@ export class Ingest {
     await this.#file.truncate(size);
   }
 
+  /** fsync(2) of an ingest: its bytes so far and its name are on the disk. An error is final for the ingest. */
+  async persist(): Promise<void> {
+    this.#throwIfFailed();
+    await this.#file.drained();
+    await this.#keeper.quiet();
+    await this.#file.persist();
+  }
+
   /** Makes the data durable, or such that no name can be durable before it. An error is final for the ingest. */
   async sync(): Promise<void> {
     this.#throwIfFailed();
@@ -278,8 +270,7 @@ export class Ingest {
     this.#throwIfSealed();
     this.#life.seal();
     clearTimeout(this.#settling);
-    if (this.#settled !== undefined) await this.#settled.catch(() => undefined);
-    if (this.#timing !== undefined) await this.#timing.catch(() => undefined);
+    await this.#keeper.quiet();
     await this.#file.drained();
   }
 
@@ -316,13 +307,6 @@ export class Ingest {
     clearTimeout(this.#settling);
     this.#progress.end();
     if (this.#users === 0) await this.#file.close(true);
-  }
-
-  async #settleRecord(): Promise<SettledRecord> {
-    const record = await settleFresh(this.#root, this.#record);
-    this.moved({ ...this.#record, ...record });
-    this.#onSettled(this);
-    return record;
   }
 
   /** What a change of the range must wait for, before it asks again: a commit, or changes that overlap it. */

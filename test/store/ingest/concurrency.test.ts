@@ -187,3 +187,17 @@ test('refs of any length are made side by side, each with a file of its own', as
     t.true(await store.ingests.commit(ingest, { digest: await digestOfBytes(seededBytes(100, index)) }));
   }
 });
+
+test('an ingest that is removed while its times are written down is gone, with its directory', async (t) => {
+  const { root, store } = await temporaryStore(t);
+  for (let round = 0; round < 60; round++) {
+    const ingest = await store.ingests.create(parseRef('idle'), 'sha256');
+    ingest.unlock();
+    const settled = ingest.settle().catch(() => undefined);
+    if (round % 2 === 0) await ingest.settleRecord();
+    await turns(round % 7);
+    await store.ingests.remove(ingest);
+    await settled;
+    t.deepEqual(fs.readdirSync(`${root}/ingest`), []);
+  }
+});

@@ -185,6 +185,23 @@ test('an ingest whose bytes are a blob too stays, and cannot be written', async 
   t.is(fs.readFileSync(store.blobs.path(digest), 'utf8'), 'bytes');
 });
 
+test('a directory whose file is damaged is forgotten, the others are there', async (t) => {
+  const root = leftStore(t);
+  const first = await openStore(root);
+  for (const path of ['a', 'a/b', '/outside', 'größe']) await first.ingests.makeDirectory(parseRef(path));
+  await first.close();
+  fs.writeFileSync(join(root, 'directories', keyOf(parseRef('größe'))), '');
+  fs.writeFileSync(join(root, 'directories', '0'.repeat(64)), 'foreign');
+  const store = await open(t, root);
+  await store.ingests.load();
+  for (const path of ['a', 'a/b', '/outside']) t.is(store.ingests.get(path), 'directory', path);
+  t.deepEqual([...store.ingests.children('').keys()], ['a']);
+  t.is(await errnoFrom(() => store.ingests.removeDirectory(parseRef('a'))), 'ENOTEMPTY');
+  await store.ingests.removeDirectory(parseRef('a/b'));
+  await store.ingests.removeDirectory(parseRef('a'));
+  t.is(await errnoFrom(() => store.ingests.removeDirectory(parseRef('a'))), 'ENOENT');
+});
+
 test('where descriptors run out nothing is taken for a leftover, and the next look finds all', async (t) => {
   const root = leftStore(t);
   for (let index = 0; index < 150; index++) leave(root, `x${index}`, { ref: `x${index}`, data: 'bytes' });

@@ -1,0 +1,80 @@
+import { settleFresh } from './fresh.js';
+import {
+  type Expectations,
+  type IngestRecord,
+  type SettledRecord,
+  writeExpectations,
+  writeTimes,
+} from './record.js';
+
+/** An ingest's record: what of it is on disk, and the changes of it that are under way. */
+export class RecordKeeper {
+  readonly #root: string;
+  readonly #onMoved: (record: IngestRecord) => void;
+  #record: IngestRecord;
+  /** The move of the record to its directory, while it is under way. */
+  #settling: Promise<SettledRecord> | undefined;
+  /** The times on their way into the record: its directory cannot be removed while files are made in it. */
+  #timing: Promise<void> | undefined;
+
+  /** `root` is the store's. `onMoved` is called when the data file has got another path. */
+  constructor(root: string, record: IngestRecord, onMoved: (record: IngestRecord) => void) {
+    this.#root = root;
+    this.#record = record;
+    this.#onMoved = onMoved;
+  }
+
+  get record(): IngestRecord {
+    return this.#record;
+  }
+
+  /** Whether it has no directory yet. */
+  get fresh(): boolean {
+    return this.#record.directory === undefined;
+  }
+
+  /** Follows the record to another ref or to its directory. */
+  move(record: IngestRecord): void {
+    this.#record = record;
+    this.#onMoved(record);
+  }
+
+  /** Gives the record its directory if it has none yet. */
+  settle(): Promise<SettledRecord> {
+    this.#settling ??= this.#settle().finally(() => (this.#settling = undefined));
+    return this.#settling;
+  }
+
+  /** Keeps the permissions of a fresh ingest; false where its file has to have them. */
+  async keepPermissions(permissions: number): Promise<boolean> {
+    await this.#settling?.catch(() => undefined);
+    if (!this.fresh) return false;
+    this.#record = { ...this.#record, permissions };
+    return true;
+  }
+
+  /** Writes down the times. */
+  async writeTimes(record: SettledRecord, updatedAt: Date): Promise<void> {
+    this.#timing = writeTimes(record, updatedAt);
+    await this.#timing;
+  }
+
+  /** Writes down what is declared. */
+  async expect(expectations: Expectations): Promise<void> {
+    const { directory } = await this.settle();
+    this.#record = { ...this.#record, ...expectations };
+    await writeExpectations(directory, this.#record);
+  }
+
+  /** Settles when nothing on disk is being changed. */
+  async quiet(): Promise<void> {
+    await this.#settling?.catch(() => undefined);
+    await this.#timing?.catch(() => undefined);
+  }
+
+  async #settle(): Promise<SettledRecord> {
+    const record = await settleFresh(this.#root, this.#record);
+    this.move({ ...this.#record, ...record });
+    return record;
+  }
+}
