@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { FsError } from '../../fs/errors.js';
-import type { Entry, FileSystem } from '../../fs/filesystem.js';
+import type { Entry } from '../../fs/answers.js';
+import type { FileSystem } from '../../fs/filesystem.js';
 import { type NodeId, ROOT_ID } from '../../fs/inodes.js';
 import type { AttrChanges, Caller, Attr, Name } from '../../fs/node.js';
 import { errnoNameOf } from '../helpers/errno.js';

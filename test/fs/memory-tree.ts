@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { FsError } from '../../fs/errors.js';
-import type { StatFs } from '../../fs/filesystem.js';
+import type { StatFs } from '../../fs/answers.js';
 import type {
   Attr,
   AttrChanges,

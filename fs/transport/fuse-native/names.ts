@@ -2,7 +2,7 @@ import { constants as files } from 'node:fs';
 import { constants as os } from 'node:os';
 import koffi from 'koffi';
 import { errnoOf, FsError } from '../../errors.js';
-import type { Entry, Opened } from '../../filesystem.js';
+import type { Entry, Opened } from '../../answers.js';
 import type { NodeId } from '../../inodes.js';
 import { type Context, done, type Handler, type Reply, then } from './operation.js';
 import { absenceOf, entryOf, flagsOf, openedFile, type Pointer } from './structures.js';

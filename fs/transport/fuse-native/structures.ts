@@ -1,7 +1,7 @@
 import { arch } from 'node:os';
 import koffi from 'koffi';
 import { FsError } from '../../errors.js';
-import type { Entry, StatFs } from '../../filesystem.js';
+import type { Entry, StatFs } from '../../answers.js';
 import type { HandleId } from '../../handles.js';
 import type { Attr, Nanoseconds, OpenMode, Validity } from '../../node.js';
 

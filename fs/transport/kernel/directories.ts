@@ -1,6 +1,7 @@
 import { constants } from 'node:os';
 import { errnoOf } from '../../errors.js';
-import type { Entry, FileSystem } from '../../filesystem.js';
+import type { Entry } from '../../answers.js';
+import type { FileSystem } from '../../filesystem.js';
 import type { DirEntry } from '../../node.js';
 import { direntSize, putDirent, putEntry, putOpen } from './encode.js';
 import { type Handler, then } from './operation.js';

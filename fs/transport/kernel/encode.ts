@@ -1,4 +1,4 @@
-import type { Entry } from '../../filesystem.js';
+import type { Entry } from '../../answers.js';
 import type { HandleId } from '../../handles.js';
 import type { Attr, DirEntry, Nanoseconds } from '../../node.js';
 import { SIZE } from './protocol.js';

@@ -1,7 +1,7 @@
 import { constants as files } from 'node:fs';
 import { constants as os } from 'node:os';
 import { errnoOf, FsError } from '../../errors.js';
-import type { Entry } from '../../filesystem.js';
+import type { Entry } from '../../answers.js';
 import { putAbsence, putEntry, putOpen } from './encode.js';
 import { openFlags } from './files.js';
 import { type Handler, then } from './operation.js';

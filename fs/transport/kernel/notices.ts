@@ -1,4 +1,4 @@
-import type { Notifier } from '../../filesystem.js';
+import type { Notifier } from '../../answers.js';
 import type { NodeId } from '../../inodes.js';
 import type { Name } from '../../node.js';
 import type { Device } from './device.js';

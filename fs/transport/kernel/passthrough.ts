@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { bind } from '../../../store/libc.js';
-import type { Opened } from '../../filesystem.js';
+import type { Opened } from '../../answers.js';
 import type { HandleId } from '../../handles.js';
 import type { NodeId } from '../../inodes.js';
 
