@@ -114,5 +114,8 @@ async function discard(child: ChildProcess, path: string): Promise<void> {
     child.kill('SIGKILL');
     await gone;
   }
-  if (mountAt(path)) await execute('umount', ['-l', path]);
+  // The process may have detached it in the meantime.
+  await execute('umount', ['-l', path]).catch((error: unknown) => {
+    if (mountAt(path)) throw error;
+  });
 }
