@@ -20,7 +20,7 @@ export class IngestFile implements Node {
   }
 
   attr(): Attr {
-    const { permissions } = this.ingest;
+    const { permissions } = this.ingest.keeper;
     return attrOf(
       this.ingest.stat(),
       permissions === undefined ? {} : { mode: constants.S_IFREG | permissions },

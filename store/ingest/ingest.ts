@@ -5,32 +5,25 @@ import { fstat, lstat, read } from '../files.js';
 import type { Ref } from '../ref.js';
 import type { DataFile } from './data-file.js';
 import { Life } from './life.js';
-import type { Progress } from './progress.js';
-import type { Expectations, IngestRecord, SettledRecord } from './record.js';
+import type { IngestWritten, Progress } from './progress.js';
+import type { Expectations, IngestRecord } from './record.js';
 import { RecordKeeper } from './record-keeper.js';
 import { type IngestStatus, statusOf } from './status.js';
-
-/** What a write took; `held` settles when the data passed in is free again. */
-export interface IngestWritten {
-  readonly size: number;
-  readonly held?: Promise<void>;
-}
-
-/** How long, in milliseconds, an ingest that nobody uses keeps its descriptor. */
-const SETTLE_AFTER = 1000;
+import { Users } from './users.js';
+import { WriterLock } from './writer-lock.js';
 
 /**
  * An ingest: bytes under way to becoming a blob. It may be written in any order, by one writer at a time; the
  * digest of its contiguous start is kept up to date while it is written front to back.
  */
 export class Ingest {
-  readonly #keeper: RecordKeeper;
+  /** What of it is on disk beside its bytes. */
+  readonly keeper: RecordKeeper;
   readonly #file: DataFile;
   readonly #progress: Progress;
   readonly #life = new Life();
-  #users = 0;
-  #settling: NodeJS.Timeout | undefined;
-  #lockedSince: Date | undefined;
+  readonly #users = new Users(() => void this.settle().catch(() => undefined));
+  readonly #lock = new WriterLock();
   #error: string | undefined;
 
   /** `root` is the store's. `onSettled` is called when it has got a directory. */
@@ -43,22 +36,18 @@ export class Ingest {
   ) {
     this.#file = file;
     this.#progress = progress;
-    this.#keeper = new RecordKeeper(root, record, ({ data }) => {
+    this.keeper = new RecordKeeper(root, record, ({ data }) => {
       file.path = data;
       onSettled(this);
     });
   }
 
   get record(): IngestRecord {
-    return this.#keeper.record;
+    return this.keeper.record;
   }
 
   get ref(): Ref {
     return this.record.ref;
-  }
-
-  get algorithm(): Algorithm {
-    return this.#progress.algorithm;
   }
 
   get size(): number {
@@ -71,7 +60,7 @@ export class Ingest {
   }
 
   get locked(): boolean {
-    return this.#lockedSince !== undefined;
+    return this.#lock.since !== undefined;
   }
 
   get status(): IngestStatus {
@@ -80,7 +69,7 @@ export class Ingest {
       offset: this.#progress.length,
       size,
       updatedAt,
-      lockedSince: this.#lockedSince,
+      lockedSince: this.#lock.since,
       error: this.#error,
     });
   }
@@ -90,14 +79,9 @@ export class Ingest {
     this.#error = reason;
   }
 
-  /** @throws CasError INGEST_SEALED when it is being committed or removed, or was */
+  /** @throws CasError INGEST_SEALED when it is being removed or committed, or was */
   checkMovable(): void {
     if (!this.committed) this.#throwIfSealed();
-  }
-
-  /** Follows the record to its new ref. */
-  moved(record: IngestRecord): void {
-    this.#keeper.move(record);
   }
 
   /**
@@ -106,18 +90,14 @@ export class Ingest {
    */
   lock(): void {
     this.#throwIfSealed();
-    if (this.#lockedSince !== undefined) {
-      const since = this.#lockedSince.toISOString();
-      throw new CasError('INGEST_BUSY', { subject: this.ref, found: `a writer since ${since}` });
-    }
-    this.#lockedSince = new Date();
+    this.#lock.take(this.ref);
     this.#error = undefined;
     this.retain();
   }
 
   /** Ends the writer's session: the rest is hashed in the background, and its data starts on its way to the disk. */
   unlock(): void {
-    this.#lockedSince = undefined;
+    this.#lock.give();
     if (this.#life.state === 'open') {
       this.#progress.sessionEnded(this.#file.openFd);
       this.#file.sync().catch(() => undefined);
@@ -127,55 +107,41 @@ export class Ingest {
 
   /** Keeps the data file open until {@link release}. */
   retain(): void {
-    this.#users++;
-    clearTimeout(this.#settling);
+    this.#users.add();
   }
 
   release(): void {
-    this.#users--;
-    if (this.#users > 0) return;
-    if (this.#life.state !== 'open') {
-      if (this.#life.state !== 'sealed') this.#file.close(true).catch(() => undefined);
-      return;
-    }
-    this.#settling = setTimeout(() => void this.settle().catch(() => undefined), SETTLE_AFTER);
-    this.#settling.unref();
+    this.#users.remove();
+    if (!this.#users.none) return;
+    const { state } = this.#life;
+    if (state === 'open') this.#users.rest();
+    else if (state !== 'sealed') this.#file.close(true).catch(() => undefined);
   }
 
   /** Writes down the times and closes the data file, unless it is in use. */
   async settle(): Promise<void> {
-    clearTimeout(this.#settling);
+    this.#users.wake();
     if (!this.#isIdle()) return;
     try {
-      const record = await this.settleRecord();
-      if (this.#isIdle()) await this.#keeper.writeTimes(record, this.#file.updatedAt);
+      const record = await this.keeper.settle();
+      if (this.#isIdle()) await this.keeper.writeTimes(record, this.#file.updatedAt);
     } finally {
       await this.#progress.settled();
       // Until it has its directory the file's mode lets nobody but root open it for writing again.
-      if (this.#isIdle() && !this.#keeper.fresh) await this.#file.close();
+      if (this.#isIdle() && !this.keeper.fresh) await this.#file.close();
     }
   }
 
   /** Declares the total size in bytes or the digest; both survive a restart. */
   async expect(expectations: Expectations): Promise<void> {
     this.#throwIfSealed();
-    await this.#keeper.expect(expectations);
-  }
-
-  /** Gives the record its directory if it has none yet. */
-  settleRecord(): Promise<SettledRecord> {
-    return this.#keeper.settle();
-  }
-
-  /** The permissions it is shown with, where its file does not have them yet. */
-  get permissions(): number | undefined {
-    return this.#keeper.fresh ? this.record.permissions : undefined;
+    await this.keeper.expect(expectations);
   }
 
   /** chmod(2) of an ingest. */
   async setPermissions(permissions: number): Promise<void> {
     this.#throwIfSealed();
-    if (await this.#keeper.keepPermissions(permissions)) return;
+    if (await this.keeper.keepPermissions(permissions)) return;
     await this.alter((fd) => fchmodSync(fd, permissions));
   }
 
@@ -251,7 +217,7 @@ export class Ingest {
   async persist(): Promise<void> {
     this.#throwIfFailed();
     await this.#file.drained();
-    await this.#keeper.quiet();
+    await this.keeper.quiet();
     await this.#file.persist();
   }
 
@@ -262,15 +228,12 @@ export class Ingest {
     await this.#file.sync();
   }
 
-  /**
-   * Holds up all further writes and waits for those under way. Undone by {@link unseal}, made final by
-   * {@link commit} and {@link end}, after which they fail.
-   */
+  /** Holds up further writes and waits for those under way, until {@link unseal}, {@link commit} or {@link end}. */
   async seal(): Promise<void> {
     this.#throwIfSealed();
     this.#life.seal();
-    clearTimeout(this.#settling);
-    await this.#keeper.quiet();
+    this.#users.wake();
+    await this.keeper.quiet();
     await this.#file.drained();
   }
 
@@ -284,7 +247,7 @@ export class Ingest {
   async commit(): Promise<void> {
     this.#life.become('committed');
     this.#progress.end();
-    if (this.#users === 0) await this.#file.close(true);
+    if (this.#users.none) await this.#file.close(true);
   }
 
   /**
@@ -304,9 +267,9 @@ export class Ingest {
   /** Ends it for good, committed or removed. Who has it open can still read what it was. */
   async end(): Promise<void> {
     this.#life.become('ended');
-    clearTimeout(this.#settling);
+    this.#users.wake();
     this.#progress.end();
-    if (this.#users === 0) await this.#file.close(true);
+    if (this.#users.none) await this.#file.close(true);
   }
 
   /** What a change of the range must wait for, before it asks again: a commit, or changes that overlap it. */
@@ -318,7 +281,7 @@ export class Ingest {
 
   /** Whether nobody has it open and nothing is done to it: only then may the data file be closed. */
   #isIdle(): boolean {
-    return this.#users === 0 && this.#life.state === 'open';
+    return this.#users.none && this.#life.state === 'open';
   }
 
   #throwIfSealed(): void {

@@ -91,7 +91,7 @@ export class Ingests {
    */
   async commit(ingest: Ingest, claim: Claim): Promise<boolean> {
     for (let change; (change = this.#changing.get(ingest.ref)) !== undefined;) await change;
-    if (claim.keep === true) await ingest.settleRecord();
+    if (claim.keep === true) await ingest.keeper.settle();
     return commit(ingest, this.#blobs, claim, {
       alone: this.#fresh.size <= 1,
       drop: (moved) => (claim.keep === true ? ingest.commit() : this.#drop(ingest, moved)),
@@ -185,9 +185,9 @@ export class Ingests {
   }
 
   async #move(ingest: Ingest, ref: Ref): Promise<void> {
-    const moved = await moveRecord(await ingest.settleRecord(), ref);
+    const moved = await moveRecord(await ingest.keeper.settle(), ref);
     this.#names.delete(ingest.ref);
-    ingest.moved(moved);
+    ingest.keeper.move(moved);
     this.#names.set(ref, ingest);
   }
 

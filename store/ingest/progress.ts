@@ -3,6 +3,12 @@ import { createHasher } from '../hasher/engines.js';
 import { Extents } from './extents.js';
 import { hashRange, Prefix } from './prefix.js';
 
+/** What a write took; `held` settles when the data passed in is free again. */
+export interface IngestWritten {
+  readonly size: number;
+  readonly held?: Promise<void>;
+}
+
 /**
  * How far the digest of a file has come while the file is written in any order.
  *

@@ -33,6 +33,11 @@ export class RecordKeeper {
     return this.#record.directory === undefined;
   }
 
+  /** The permissions an ingest is shown with, where its file does not have them yet. */
+  get permissions(): number | undefined {
+    return this.fresh ? this.#record.permissions : undefined;
+  }
+
   /** Follows the record to another ref or to its directory. */
   move(record: IngestRecord): void {
     this.#record = record;
