@@ -1,4 +1,5 @@
 import fs from 'node:fs';
+import { dirname } from 'node:path';
 import { CasError } from './errors.js';
 import { isCode } from './files.js';
 import { bind } from './libc.js';
@@ -14,33 +15,36 @@ interface Holder {
 }
 
 /**
- * The lock of a store: flock(2) on `<root>/lock`. It belongs to the open file, not to the process: the kernel
- * drops it when the holder dies, whatever killed it, and neither a second open nor a read of the file in the same
- * process drops it (as it would an fcntl lock).
+ * The lock of a store: flock(2) on its root directory, which nobody can remove and make anew as they could a file in
+ * it. It belongs to the open file, not to the process: the kernel drops it when the holder dies, whatever killed it,
+ * and no second open in the same process drops it (as it would an fcntl lock). `<root>/lock` says who holds it.
  */
 export interface StoreLock {
   release(): void;
 }
 
 /**
- * Takes the lock at `path` or fails at once.
+ * Takes the lock of the directory that holds `path`, the file that says by whom, or fails at once.
  * @throws CasError STORE_LOCKED, naming the holder and since when
  */
 export function lockStore(path: string): StoreLock {
-  const fd = fs.openSync(path, fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants.O_NOFOLLOW, 0o600);
+  const { O_CREAT, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, O_RDWR } = fs.constants;
+  const root = fs.openSync(dirname(path), O_RDONLY | O_DIRECTORY);
   try {
-    flock(fd, LOCK_EX | LOCK_NB);
+    flock(root, LOCK_EX | LOCK_NB);
+    const file = fs.openSync(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
+    describeHolder(file);
+    fs.closeSync(file);
   } catch (error) {
     const holder = readHolder(path);
-    fs.closeSync(fd);
+    fs.closeSync(root);
     if (!isCode(error, 'EAGAIN') && !isCode(error, 'EWOULDBLOCK')) throw error;
     throw new CasError('STORE_LOCKED', {
       subject: path,
       found: holder === undefined ? 'an unknown process' : `process ${holder.pid}, since ${holder.since}`,
     });
   }
-  describeHolder(fd);
-  return { release: () => fs.closeSync(fd) };
+  return { release: () => fs.closeSync(root) };
 }
 
 /**

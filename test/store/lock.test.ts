@@ -53,6 +53,15 @@ test('a second open by another process is refused, and neither it nor readers of
   t.is(await openElsewhere(root), 'opened\n');
 });
 
+test('without the file that names the holder the store is locked all the same', async (t) => {
+  const root = temporaryDirectory(t);
+  const store = await openStore(root);
+  fs.rmSync(join(root, 'lock'));
+  t.true((await openElsewhere(root)).startsWith('STORE_LOCKED EBUSY'));
+  await store.close();
+  t.is(await openElsewhere(root), 'opened\n');
+});
+
 test('kill -9 of the holder frees the store at once', async (t) => {
   const root = temporaryDirectory(t);
   const child = await holder(t, root);
