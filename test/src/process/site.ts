@@ -17,7 +17,6 @@ export interface Result {
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
-  readonly milliseconds: number;
 }
 
 /** Runs a program to its end, or kills it. */
@@ -26,7 +25,6 @@ export function run(
   args: readonly string[],
   options: { env?: NodeJS.ProcessEnv; cwd?: string } = {},
 ): Promise<Result> {
-  const began = performance.now();
   const child = spawn(command, args, {
     ...options,
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -38,7 +36,7 @@ export function run(
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
   return new Promise((resolve, reject) => {
     child.on('error', reject);
-    child.on('close', (code) => resolve({ code, stdout, stderr, milliseconds: performance.now() - began }));
+    child.on('close', (code) => resolve({ code, stdout, stderr }));
   });
 }
 
