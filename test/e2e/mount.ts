@@ -15,6 +15,19 @@ const BECOME_NOBODY = ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--c
 /** A program that makes system calls for which there is no tool. */
 const CALLER = fileURLToPath(new URL('caller.js', import.meta.url));
 
+/** How many mounts of ordinary users there are: as long as there is one, others may open the device. */
+let users = 0;
+
+function openDevice(): void {
+  users++;
+  fs.chmodSync(DEVICE, 0o666);
+}
+
+function closeDevice(): void {
+  users = Math.max(0, users - 1);
+  if (users === 0) fs.chmodSync(DEVICE, DEVICE_MODE);
+}
+
 /** How long, in milliseconds, a script may take before its mount is taken to hang. */
 const PATIENCE = 45_000;
 
@@ -52,7 +65,7 @@ export class Mount {
     fs.mkdirSync(this.scratch);
     fs.chmodSync(this.site.directory, 0o755);
     if (!variant.user) return;
-    fs.chmodSync(DEVICE, 0o666);
+    openDevice();
     for (const path of [this.site.directory, this.mountpoint, this.scratch])
       fs.chownSync(path, NOBODY, NOBODY);
   }
@@ -149,7 +162,7 @@ export class Mount {
 
   /** Unmounts if need be and removes all. @throws where the mount did not go by itself */
   async close(): Promise<void> {
-    if (this.variant.user) fs.chmodSync(DEVICE, DEVICE_MODE);
+    if (this.variant.user) closeDevice();
     try {
       if (this.site.mounted && isAlive(this.site.daemon)) await this.unmount();
     } finally {
