@@ -15,6 +15,7 @@ export async function smallDisk(t: ExecutionContext, mebibytes: number): Promise
   await execute('mkfs.ext4', ['-q', '-F', '-m', '0', image]);
   fs.mkdirSync(disk);
   await execute('mount', ['-o', 'loop', image, disk]);
-  t.teardown(() => execute('umount', [disk]));
+  // A daemon that has just unmounted may need a moment to let go of its store.
+  t.teardown(() => execute('umount', [disk]).catch(() => execute('umount', ['-l', disk])));
   return disk;
 }

@@ -103,6 +103,7 @@ export class Mount {
 
   /** Mounts. @throws Error with what cas-mount says */
   async mount(args: readonly string[] = [], env: NodeJS.ProcessEnv = {}): Promise<void> {
+    if (this.variant.user) fs.chmodSync(DEVICE, 0o666);
     const { code, stderr } = await this.castMount(args, env);
     if (code !== 0) throw new Error(`cas-mount: exit code ${code}: ${stderr}`);
   }
