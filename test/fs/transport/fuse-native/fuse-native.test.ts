@@ -119,13 +119,14 @@ test.serial('lookups and open handles are back where they were once the kernel h
     'ls -lR . > /dev/null; cat many/* > /dev/null; mkdir work/x; echo y > work/x/y; rm -r work/x',
   );
   t.true(((await mounted.ask('report')).inodes ?? 0) > 10_000);
-  for (let round = 0; round < 2; round++) {
+  // FORGET and RELEASE come some time after what caused them. A leak ends in the time limit of the test.
+  for (;;) {
     await shell('sync; echo 2 > /proc/sys/vm/drop_caches', '/');
     await mounted.shell('cat hello');
+    const { inodes = 0, open } = await mounted.ask('report');
+    if (inodes <= before + 3 && open === 0) break;
   }
-  const { inodes = 0, open } = await mounted.ask('report');
-  t.true(inodes <= before + 3, `${inodes} after, ${before} before`);
-  t.is(open, 0);
+  t.pass();
 });
 
 test.serial('cached content is kept until the filesystem says that it is stale', async (t) => {
