@@ -19,7 +19,7 @@ function read(
   { env = {}, program = '/x/cas-mount.js' }: Surroundings = {},
 ): Configuration {
   const argv = ['node', program, ...args];
-  const configuration = configure({ argv, env, cwd: '/work', version: '1.2.3' });
+  const configuration = configure({ argv, env, cwd: '/here', version: '1.2.3' });
   if (typeof configuration === 'string') throw new TypeError('a text was shown');
   return configuration;
 }
@@ -85,7 +85,7 @@ for (const [typed, args, expected] of [
   ],
   ['owners', ['/s', '/mnt', '-o', 'uid=1000,gid=0,umask=077'], { uid: 1000, gid: 0, umask: 0o077 }],
   ['an option of ours without a value', ['/s', '/mnt', '-o', 'nonempty'], { nonempty: true }],
-  ['two positionals', ['store', 'mnt'], { root: '/work/store', mountpoint: '/work/mnt' }],
+  ['two positionals', ['store', 'mnt'], { root: '/here/store', mountpoint: '/here/mnt' }],
 ] as const) {
   test(`${typed} is understood`, (t) => {
     t.like(read(args), expected);
