@@ -4,7 +4,7 @@ import { Blobs } from './blobs.js';
 import { type Durability, durabilityFor, type SyncPolicy } from './durability.js';
 import { CasError } from './errors.js';
 import { isCode } from './files.js';
-import { Ingests } from './ingest/ingests.js';
+import { Ingests, type IngestsOptions } from './ingest/ingests.js';
 import { lockStore, type StoreLock } from './lock.js';
 
 /** The version of the layout on disk that this code reads and writes. */
@@ -13,7 +13,7 @@ export const FORMAT = 1;
 /** What may stand in a directory that becomes a store: nothing, a fresh disk's own, or a containerd content root. */
 const ADOPTABLE = new Set(['lost+found', 'blobs', 'ingest', 'lock', 'format.tmp']);
 
-export interface StoreOptions {
+export interface StoreOptions extends IngestsOptions {
   /** When a commit is acknowledged; see {@link SyncPolicy}. Default `commit`. */
   readonly sync?: SyncPolicy;
 }
@@ -34,7 +34,7 @@ export interface Store {
  * as fast as an empty one.
  * @throws CasError STORE_LOCKED, STORE_FORMAT, STORE_INVALID, STORE_UNREADABLE
  */
-export async function openStore(root: string, { sync = 'commit' }: StoreOptions = {}): Promise<Store> {
+export async function openStore(root: string, options: StoreOptions = {}): Promise<Store> {
   let lock: StoreLock | undefined;
   try {
     fs.mkdirSync(root, { recursive: true, mode: 0o700 });
@@ -43,17 +43,23 @@ export async function openStore(root: string, { sync = 'commit' }: StoreOptions 
     // World-traversable stores have exposed setuid files of layers (CVE-2021-41091, CVE-2021-41103).
     fs.chmodSync(root, 0o700);
     writeFormat(root);
-    const durability = durabilityFor(root, sync);
+    const durability = durabilityFor(root, options.sync ?? 'commit');
     const blobs = await Blobs.open(join(root, 'blobs'), durability);
-    return assemble(root, durability, blobs, lock);
+    return assemble(root, durability, blobs, lock, options);
   } catch (error) {
     lock?.release();
     throw explain(error, root);
   }
 }
 
-function assemble(root: string, durability: Durability, blobs: Blobs, lock: StoreLock): Store {
-  const ingests = new Ingests(root, blobs, durability);
+function assemble(
+  root: string,
+  durability: Durability,
+  blobs: Blobs,
+  lock: StoreLock,
+  options: StoreOptions,
+): Store {
+  const ingests = new Ingests(root, blobs, durability, options);
   const closeAll = async (): Promise<void> => {
     try {
       await ingests.close();

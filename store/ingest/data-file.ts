@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import { dirname } from 'node:path';
 import type { Durability } from '../durability.js';
-import { close, closeLarge, fsync, fsyncDirectory, ftruncate, isCode, open, write } from '../files.js';
+import { close, closeLarge, fdatasync, fsyncDirectory, ftruncate, isCode, open, write } from '../files.js';
 
 /** What a write or truncation under way may change. */
 interface Range {
@@ -139,14 +139,23 @@ export class DataFile {
     return this.#synced;
   }
 
-  /** fsync(2) of the file, and of the two directories above it, of which one may be as new. */
-  async persist(): Promise<void> {
-    try {
-      await fsync(await this.open());
-    } catch (error) {
-      this.#failed(error);
-      throw error;
-    }
+  /**
+   * fdatasync(2), once the writes under way are done: all bytes of the file are on the disk.
+   * @returns how many those are at least; more may be written meanwhile
+   */
+  async makeDurable(): Promise<number> {
+    const fd = await this.open();
+    await Promise.all([...this.#writes].map((range) => range.done));
+    const size = this.#size;
+    await fdatasync(fd).catch((error: unknown) => this.#failed(error));
+    // One that is under way may have been told of an error that the sync was then not told of.
+    await Promise.all(this.#writebacks);
+    if (this.#failure !== undefined) throw this.#failure;
+    return size;
+  }
+
+  /** fsync(2) of the two directories above the file, of which one may be as new as it. */
+  async persistName(): Promise<void> {
     const parent = dirname(this.#path);
     for (const directory of [parent, dirname(parent)]) await fsyncDirectory(directory);
   }

@@ -49,8 +49,8 @@ export async function settleFresh(root: string, record: IngestRecord): Promise<S
   const { ref, startedAt, permissions = DEFAULT_PERMISSIONS } = record;
   const directory = await createDirectory(join(root, 'ingest'), ref);
   const data = dataPath(directory);
+  await fs.promises.chmod(record.data, permissions);
   await rename(record.data, data);
-  await fs.promises.chmod(data, permissions);
   return { ref, directory, data, startedAt };
 }
 
