@@ -5,7 +5,7 @@ import { fstat, lstat, read } from '../files.js';
 import type { Ref } from '../ref.js';
 import type { Report } from '../report.js';
 import { Checkpoints } from './checkpoints/checkpoints.js';
-import { Content, type Verify } from './content.js';
+import { Content, type HashPolicy } from './content.js';
 import type { DataFile } from './data-file.js';
 import { Life } from './life.js';
 import { type IngestWritten, Progress } from './progress.js';
@@ -23,7 +23,7 @@ export interface IngestParts {
   readonly file: DataFile;
   /** What its digest is kept with before it is named. */
   readonly algorithm: Algorithm;
-  readonly verify: Verify;
+  readonly policy: HashPolicy;
   /** How many bytes an earlier run says it has hashed; undefined where no earlier run had it. */
   readonly saved: number | undefined;
   readonly report: Report;
@@ -49,7 +49,7 @@ export class Ingest {
   /** Why the writer of this session can write no more. */
   #spoilt: CasError | undefined;
 
-  constructor({ root, record, file, algorithm, verify, saved, report, onSettled }: IngestParts) {
+  constructor({ root, record, file, algorithm, policy, saved, report, onSettled }: IngestParts) {
     this.#file = file;
     this.#saved = saved ?? 0;
     this.#report = report;
@@ -64,7 +64,7 @@ export class Ingest {
       isSettled: () => !this.keeper.fresh,
       damaged: (proven: number) => this.#damaged(proven),
     };
-    this.content = new Content(file, progress, checkpoints, owner, { verify, isNew: saved === undefined });
+    this.content = new Content(file, progress, checkpoints, owner, policy, saved === undefined);
   }
 
   get record(): IngestRecord {

@@ -6,7 +6,7 @@ import type { Durability } from '../durability.js';
 import { CasError } from '../errors.js';
 import { nameIn, parentOf, type Ref } from '../ref.js';
 import type { Report } from '../report.js';
-import type { Verify } from './content.js';
+import type { HashPolicy } from './content.js';
 import { DataFile } from './data-file.js';
 import { Directories } from './directories.js';
 import { DEFAULT_EXPIRY, type Expiry, isExpired } from './expiry.js';
@@ -14,14 +14,13 @@ import { createFresh } from './fresh.js';
 import { Ingest } from './ingest.js';
 import { loadRecords } from './load-records.js';
 import { type Named, Names } from './names.js';
+import { CHECKPOINT_STEP } from './pace.js';
 import { type IngestRecord, moveRecord, removeRecord } from './record.js';
 import type { IngestStatus } from './status.js';
 
 export type { Named };
 
-export interface IngestsOptions {
-  /** `always`: a commit reads all bytes again, whatever is known of their digest. Default `auto`. */
-  readonly verify?: Verify;
+export interface IngestsOptions extends Partial<HashPolicy> {
   /** When ingests are removed that nobody writes any more. Default {@link DEFAULT_EXPIRY}. */
   readonly expiry?: Expiry;
   /** Takes what whoever runs the store should know. */
@@ -30,6 +29,7 @@ export interface IngestsOptions {
 
 const DEFAULTS: Required<IngestsOptions> = {
   verify: 'auto',
+  checkpoint: CHECKPOINT_STEP,
   expiry: DEFAULT_EXPIRY,
   report: () => undefined,
 };
@@ -235,14 +235,15 @@ export class Ingests {
   }
 
   #add(record: IngestRecord, file: DataFile, algorithm: Algorithm, saved?: number): Ingest {
-    const { verify, report } = this.#options;
+    const { report } = this.#options;
+    const policy = this.#options;
     const onSettled = (settled: Ingest): boolean => this.#fresh.delete(settled);
     const ingest = new Ingest({
       root: this.#root,
       record,
       file,
       algorithm,
-      verify,
+      policy,
       saved,
       report,
       onSettled,

@@ -23,7 +23,7 @@ test('writes that overlap, and truncations, are made one after the other, howeve
     record,
     file,
     algorithm: 'sha256',
-    verify: 'auto',
+    policy: { verify: 'auto', checkpoint: Infinity },
     saved: undefined,
     report: () => undefined,
     onSettled: () => undefined,
