@@ -57,6 +57,7 @@ export class Ingest {
       file.path = data;
       onSettled(this);
     });
+    file.onFailure = (failure) => this.keeper.note('failure', failure?.message);
     const checkpoints = new Checkpoints(algorithm, () => this.record.directory);
     const progress = new Progress(algorithm, file.size, (offset) => checkpoints.best(offset));
     const owner = {
@@ -105,7 +106,7 @@ export class Ingest {
 
   /** Remembers why the last commit was refused. */
   refused(reason: string): void {
-    this.keeper.note(reason);
+    this.keeper.note('error', reason);
   }
 
   /** @throws CasError INGEST_SEALED when it is being removed or committed, or was */
@@ -121,7 +122,7 @@ export class Ingest {
     this.#throwIfSealed();
     this.#lock.take(this.ref);
     this.#spoilt = undefined;
-    this.keeper.note(undefined);
+    this.keeper.note('error', undefined);
     this.retain();
   }
 
@@ -322,7 +323,7 @@ export class Ingest {
       expected: `${proven} whole bytes`,
       found,
     });
-    this.keeper.note(this.#spoilt.message);
+    this.keeper.note('error', this.#spoilt.message);
     this.#report({ level: 'error', message: 'ingest damaged', fields: { error: this.#spoilt.message } });
     this.truncate(proven).catch(() => undefined);
   }

@@ -227,7 +227,7 @@ export class Ingests {
 
   async #create(ref: Ref, algorithm: Algorithm, mode: number): Promise<Ingest> {
     const { record, data } = await createFresh(this.#root, ref, mode);
-    const file = new DataFile(record.data, this.#durability, 0, record.startedAt, data);
+    const file = new DataFile(record.data, this.#durability, 0, record.startedAt, { fd: data });
     const ingest = this.#add(record, file, algorithm);
     if (record.directory === undefined) this.#fresh.add(ingest);
     ingest.lock();
@@ -269,7 +269,7 @@ export class Ingests {
       report: this.#options.report,
     };
     for (const { record, size, updatedAt, linked, saved } of await loadRecords(this.#root, context)) {
-      const file = new DataFile(record.data, this.#durability, size, updatedAt);
+      const file = new DataFile(record.data, this.#durability, size, updatedAt, record);
       const ingest = this.#add(record, file, algorithmFor(record), saved);
       if (linked) await ingest.commit();
     }

@@ -3,9 +3,9 @@ import {
   type Expectations,
   type IngestRecord,
   type SettledRecord,
-  writeError,
   writeExpectations,
   writeMode,
+  writeNote,
   writeTimes,
 } from './record.js';
 
@@ -65,14 +65,17 @@ export class RecordKeeper {
     return this.#write(() => writeTimes(record, updatedAt));
   }
 
-  /** Remembers why a commit was refused. It is told as long as this runs, also where it cannot be written down. */
-  note(error: string | undefined): void {
-    if (error === this.#record.error) return;
-    this.#record = { ...this.#record, error };
+  /**
+   * Remembers why a commit was refused (`error`), or the error of a sync (`failure`), which a later run must know of:
+   * the kernel tells nobody of it again. It is told as long as this runs, also where it cannot be written down.
+   */
+  note(name: 'error' | 'failure', text: string | undefined): void {
+    if (text === this.#record[name]) return;
+    this.#record = { ...this.#record, [name]: text };
     this.#write(async () => {
-      if (error === undefined && this.fresh) return;
+      if (text === undefined && this.fresh) return;
       const { directory } = await this.settle();
-      await writeError(directory, this.#record.error);
+      await writeNote(directory, name, this.#record[name]);
     }).catch(() => undefined);
   }
 
