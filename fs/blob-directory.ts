@@ -149,8 +149,11 @@ export class BlobDirectory extends IngestDirectory {
   async #dropLeftover(name: Name): Promise<void> {
     const { ingests } = this.context.store;
     const left = await ingests.find(this.refOf(name));
-    if (left !== undefined && !left.locked) await ingests.remove(left);
-    else if (left !== undefined) throw new CasError('INGEST_BUSY', { subject: left.ref });
+    if (left === undefined) return;
+    if (left.locked) throw new CasError('INGEST_BUSY', { subject: left.ref });
+    await ingests.remove(left).catch((error: unknown) => {
+      if (!(error instanceof CasError) || error.code !== 'INGEST_NOT_FOUND') throw error;
+    });
   }
 
   #subject(name: Name): string {

@@ -57,7 +57,10 @@ export class Ingest {
       file.path = data;
       onSettled(this);
     });
-    file.onFailure = (failure) => this.keeper.note('failure', failure?.message);
+    file.onFailure = (failure) => {
+      // The descriptor of one that has ended is closed under its last sync.
+      if (this.#life.state !== 'ended') this.keeper.noteFailure(failure?.message);
+    };
     const checkpoints = new Checkpoints(algorithm, () => this.record.directory);
     const progress = new Progress(algorithm, file.size, (offset) => checkpoints.best(offset));
     const owner = {
@@ -106,7 +109,7 @@ export class Ingest {
 
   /** Remembers why the last commit was refused. */
   refused(reason: string): void {
-    this.keeper.note('error', reason);
+    this.keeper.noteError(reason);
   }
 
   /** @throws CasError INGEST_SEALED when it is being removed or committed, or was */
@@ -122,7 +125,7 @@ export class Ingest {
     this.#throwIfSealed();
     this.#lock.take(this.ref);
     this.#spoilt = undefined;
-    this.keeper.note('error', undefined);
+    this.keeper.noteError(undefined);
     this.retain();
   }
 
@@ -252,9 +255,14 @@ export class Ingest {
     this.#throwIfSealed();
     this.#life.seal();
     this.#users.wake();
+    await this.quiet();
+    await this.#file.drained();
+  }
+
+  /** Settles when nothing but its bytes is being written. */
+  async quiet(): Promise<void> {
     await this.content.quiet();
     await this.keeper.quiet();
-    await this.#file.drained();
   }
 
   unseal(): void {
@@ -323,7 +331,7 @@ export class Ingest {
       expected: `${proven} whole bytes`,
       found,
     });
-    this.keeper.note('error', this.#spoilt.message);
+    this.keeper.noteError(this.#spoilt.message);
     this.#report({ level: 'error', message: 'ingest damaged', fields: { error: this.#spoilt.message } });
     this.truncate(proven).catch(() => undefined);
   }

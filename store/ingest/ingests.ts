@@ -110,11 +110,15 @@ export class Ingests {
     });
   }
 
-  /** Removes an ingest and its bytes. A writer that has it open gets INGEST_SEALED from then on. */
+  /**
+   * Removes an ingest and its bytes. A writer that has it open gets INGEST_SEALED from then on.
+   * @throws CasError INGEST_NOT_FOUND where another has removed it
+   */
   async remove(ingest: Ingest): Promise<void> {
     for (let change; (change = this.#changing.get(ingest.ref)) !== undefined;) await change;
-    if (!ingest.committed) await ingest.seal();
-    await this.#drop(ingest);
+    if (this.#names.get(ingest.ref) !== ingest)
+      throw new CasError('INGEST_NOT_FOUND', { subject: ingest.ref });
+    await this.#change([ingest.ref], this.#remove(ingest));
   }
 
   /**
@@ -214,11 +218,12 @@ export class Ingests {
     try {
       return await change;
     } finally {
-      for (const ref of refs) this.#changing.delete(ref);
+      for (const ref of refs) if (this.#changing.get(ref) === done) this.#changing.delete(ref);
     }
   }
 
   async #move(ingest: Ingest, ref: Ref): Promise<void> {
+    await ingest.quiet();
     const moved = await moveRecord(await ingest.keeper.settle(), ref);
     this.#names.delete(ingest.ref);
     ingest.keeper.move(moved);
@@ -250,6 +255,11 @@ export class Ingests {
     });
     this.#names.set(record.ref, ingest);
     return ingest;
+  }
+
+  async #remove(ingest: Ingest): Promise<void> {
+    if (!ingest.committed) await ingest.seal();
+    await this.#drop(ingest);
   }
 
   /** Takes the name away at once; the record is gone when it settles. `moved`: its data file is elsewhere already. */
