@@ -4,6 +4,7 @@ import { type DaemonLog, openDaemonLog } from './daemon-log.js';
 import { Failure, messageOf, MOUNT_EXIT } from './failure.js';
 import { findHolders } from './holders.js';
 import { installLastResort } from './last-resort.js';
+import type { Report } from '../store/report.js';
 import { errorFields } from './log.js';
 import { watchLogLevel } from './log-level.js';
 import { prepareMountpoint } from './mountpoint.js';
@@ -45,11 +46,16 @@ export async function serve(
   const transport = chooseTransport(given.transport);
   const mountpoint = await prepareMountpoint(given);
   const configuration = { ...given, mountpoint, root: canonicalPath(given.root) };
-  const store = await openFreeStore(configuration.root, { sync: configuration.sync });
+  let report: Report | undefined;
+  const store = await openFreeStore(configuration.root, {
+    sync: configuration.sync,
+    report: (event) => report?.(event),
+  });
   const closers: Run['closers'] = [() => store.close()];
   try {
     const daemonLog = openDaemonLog(configuration);
     const { log } = daemonLog;
+    report = ({ level, message, fields }) => log[level](fields, message);
     let service: Service | undefined;
     installLastResort(log, () => service?.abort());
     const endRequests = new EndRequests();
@@ -89,6 +95,7 @@ async function attend(run: Run, service: Service, ready: () => Promise<void>): P
   }
   if (!foreground) daemonLog.adoptStandardStreams();
   notify('READY=1', daemonLog);
+  service.store.labels.start();
   log.info({ mountpoint, store: root, transport, passthrough, options: kernelOptions }, 'mounted');
 
   const error = await broken;

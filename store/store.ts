@@ -1,11 +1,14 @@
 import fs from 'node:fs';
 import { join } from 'node:path';
+import type { BlobLabels } from './blob-labels.js';
 import { Blobs } from './blobs.js';
 import { type Durability, durabilityFor, type SyncPolicy } from './durability.js';
 import { CasError } from './errors.js';
 import { isCode } from './files.js';
 import { Ingests } from './ingest/ingests.js';
 import { lockStore, type StoreLock } from './lock.js';
+import { openLabels } from './open-labels.js';
+import type { Report } from './report.js';
 
 /** The version of the layout on disk that this code reads and writes. */
 export const FORMAT = 1;
@@ -16,6 +19,8 @@ const ADOPTABLE = new Set(['lost+found', 'blobs', 'ingest', 'lock', 'format.tmp'
 export interface StoreOptions {
   /** When a commit is acknowledged; see {@link SyncPolicy}. Default `commit`. */
   readonly sync?: SyncPolicy;
+  /** Told of what no call fails with. */
+  readonly report?: Report;
 }
 
 /** An open store: the directory is locked until {@link Store.close}. */
@@ -24,6 +29,7 @@ export interface Store {
   readonly format: number;
   readonly durability: Durability;
   readonly blobs: Blobs;
+  readonly labels: BlobLabels;
   readonly ingests: Ingests;
   /** Ends all work and gives the lock back. A second call is the same as the first. */
   close(): Promise<void>;
@@ -34,7 +40,10 @@ export interface Store {
  * as fast as an empty one.
  * @throws CasError STORE_LOCKED, STORE_FORMAT, STORE_INVALID, STORE_UNREADABLE
  */
-export async function openStore(root: string, { sync = 'commit' }: StoreOptions = {}): Promise<Store> {
+export async function openStore(
+  root: string,
+  { sync = 'commit', report = () => undefined }: StoreOptions = {},
+): Promise<Store> {
   let lock: StoreLock | undefined;
   try {
     fs.mkdirSync(root, { recursive: true, mode: 0o700 });
@@ -45,19 +54,26 @@ export async function openStore(root: string, { sync = 'commit' }: StoreOptions 
     writeFormat(root);
     const durability = durabilityFor(root, sync);
     const blobs = await Blobs.open(join(root, 'blobs'), durability);
-    return assemble(root, durability, blobs, lock);
+    return assemble(root, durability, blobs, openLabels(root, blobs, report), lock);
   } catch (error) {
     lock?.release();
     throw explain(error, root);
   }
 }
 
-function assemble(root: string, durability: Durability, blobs: Blobs, lock: StoreLock): Store {
+function assemble(
+  root: string,
+  durability: Durability,
+  blobs: Blobs,
+  labels: BlobLabels,
+  lock: StoreLock,
+): Store {
   const ingests = new Ingests(root, blobs, durability);
   const closeAll = async (): Promise<void> => {
     try {
       await ingests.close();
       await durability.flush();
+      await labels.close();
     } finally {
       await blobs.close();
       lock.release();
@@ -69,6 +85,7 @@ function assemble(root: string, durability: Durability, blobs: Blobs, lock: Stor
     format: FORMAT,
     durability,
     blobs,
+    labels,
     ingests,
     close: () => (closed ??= closeAll()),
   };
