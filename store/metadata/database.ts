@@ -1,8 +1,9 @@
 import { CasError, type ErrorCode } from '../errors.js';
-import type { Report } from '../report.js';
+import type { Report, StoreEvent } from '../report.js';
 import { failureOf } from './failure.js';
 import { moveAside } from './move-aside.js';
 import { createSession, openSession, type Operation, type Row, type Session } from './session.js';
+import { WaitingBatches } from './waiting-batches.js';
 
 export type { Operation, Row } from './session.js';
 
@@ -22,15 +23,6 @@ export interface DatabaseOptions {
   readonly report: Report;
 }
 
-/** Waiting batches are written together up to so many operations or bytes. */
-const GROUP = { operations: 2000, bytes: 1 << 20 };
-
-interface Request {
-  readonly operations: readonly Operation[];
-  readonly resolve: () => void;
-  readonly reject: (error: Error) => void;
-}
-
 /**
  * A LevelDB database of rows that can be derived from the store's files again. It is trusted no further than it can be
  * checked: every value has a checksum, every batch a number that a witness outside confirms, all rows a ledger. What
@@ -44,14 +36,14 @@ export class Database {
   readonly #ending = new AbortController();
   /** Opening, writing, replacing and closing, one after the other. */
   #lane: Promise<unknown> = Promise.resolve();
-  #waiting: Request[] = [];
+  readonly #waiting = new WaitingBatches();
   #session: Session | undefined;
   /** Why the database on the disk must be moved aside, once that is known. */
   #condemned: CasError | undefined;
   /** Counts the databases that were made. */
   #generation = 0;
   #rebuilding: Promise<void> | undefined;
-  /** Whether the last write failed, so that only the first failure is reported. */
+  /** Whether it failed and has not been written since, so that only the first failure is reported. */
   #failing = false;
 
   constructor(path: string, options: DatabaseOptions) {
@@ -77,14 +69,16 @@ export class Database {
     session.scanned ??= session.scan();
     try {
       await session.scanned;
-      return true;
     } catch (error) {
       session.scanned = undefined;
       const failure = this.#failureOf(error, 'reading');
-      if (failure.code !== 'METADATA_DAMAGED') throw failure;
+      // One that was dropped meanwhile fails because it is not open.
+      if (session !== this.#session) return false;
+      if (failure.code !== 'METADATA_DAMAGED') throw this.#failed(failure);
       await this.#serially(() => this.#replace(session, failure));
       return false;
     }
+    return true;
   }
 
   /**
@@ -115,12 +109,10 @@ export class Database {
    * Does all or none of the operations; they are on the disk when it settles.
    * @throws CasError METADATA_UNAVAILABLE with the system's errno. They may be done all the same.
    */
-  async batch(operations: readonly Operation[]): Promise<void> {
-    const done = new Promise<void>((resolve, reject) => {
-      this.#waiting.push({ operations, resolve, reject });
-    });
-    void this.#serially(() => this.#writeWaiting());
-    return done;
+  batch(operations: readonly Operation[]): Promise<void> {
+    const written = this.#waiting.add(operations);
+    void this.#serially(() => this.#waiting.writeNext((group) => this.#write(group)));
+    return written;
   }
 
   /** Ends all work. A rebuild that is under way starts again when the database is next opened. */
@@ -182,12 +174,8 @@ export class Database {
       const { code, errno, expected, found } = this.#condemned;
       const moved = await moveAside(this.#path, this.#options.damaged);
       this.#condemned = undefined;
-      const fields = { code, errno, subject: this.#path, expected, found, moved };
-      this.#options.report({
-        level: 'warn',
-        message: 'the metadata database was damaged and is rebuilt',
-        fields,
-      });
+      const fields = { code, errno, expected, found, moved };
+      this.#tell('warn', 'the metadata database was damaged and is rebuilt', fields);
     }
     const session = await createSession(this.#path, this.#options.contents);
     this.#generation++;
@@ -205,17 +193,6 @@ export class Database {
     const session = this.#session;
     this.#session = undefined;
     await session?.close().catch(() => undefined);
-  }
-
-  async #writeWaiting(): Promise<void> {
-    const group = takeGroup(this.#waiting);
-    if (group.length === 0) return;
-    try {
-      await this.#write(lastOfEachKey(group.flatMap(({ operations }) => operations)));
-      for (const { resolve } of group) resolve();
-    } catch (error) {
-      for (const { reject } of group) reject(error as CasError);
-    }
   }
 
   async #write(operations: readonly Operation[]): Promise<void> {
@@ -237,26 +214,28 @@ export class Database {
       await session.write(operations, whole);
     } catch (error) {
       const failure = this.#failureOf(error, 'writing');
-      if (failure.code === 'METADATA_DAMAGED') await this.#replace(session, failure);
-      else await this.#drop();
+      if (failure.code === 'METADATA_DAMAGED') {
+        await this.#replace(session, failure);
+        throw failure;
+      }
+      await this.#drop();
       throw this.#failed(failure);
     }
-    if (this.#failing)
-      this.#options.report({
-        level: 'info',
-        message: 'the metadata database works again',
-        fields: { subject: this.#path },
-      });
+    if (!this.#failing) return;
     this.#failing = false;
+    this.#tell('info', 'the metadata database works again', {});
   }
 
   #failed(failure: CasError): CasError {
-    if (this.#failing || failure.code !== 'METADATA_UNAVAILABLE') return failure;
+    if (this.#failing || this.#ending.signal.aborted) return failure;
     this.#failing = true;
-    const { code, errno, subject, message: error } = failure;
-    const message = 'the metadata database cannot be written';
-    this.#options.report({ level: 'error', message, fields: { code, errno, subject, error } });
+    const { code, errno, message: error } = failure;
+    this.#tell('error', 'the metadata database cannot be used', { code, errno, error });
     return failure;
+  }
+
+  #tell(level: StoreEvent['level'], message: string, fields: StoreEvent['fields']): void {
+    this.#options.report({ level, message, fields: { subject: this.#path, ...fields } });
   }
 
   // Rebuilding is done beside the lane, and its batches in it.
@@ -266,19 +245,18 @@ export class Database {
     this.#rebuilding ??= this.#rebuildUntilWhole()
       .catch((error: unknown) => {
         if (this.#ending.signal.aborted || isCasError(error, 'METADATA_UNAVAILABLE')) return;
-        const fields = { subject: this.#path, error: error instanceof Error ? error.message : String(error) };
-        this.#options.report({ level: 'error', message: 'the metadata database is not rebuilt', fields });
+        const message = error instanceof Error ? error.message : String(error);
+        this.#tell('error', 'the metadata database is not rebuilt', { error: message });
       })
       .finally(() => (this.#rebuilding = undefined));
   }
 
   /** A database that takes the place of the one being built must be built from the start. */
   async #rebuildUntilWhole(): Promise<void> {
-    const { rebuild, report } = this.#options;
     const began = performance.now();
     for (let done = false; !done;) {
       const generation = this.#generation;
-      await rebuild((operations) => this.batch(operations), this.#ending.signal);
+      await this.#options.rebuild((operations) => this.batch(operations), this.#ending.signal);
       done = await this.#serially(async () => {
         this.#ending.signal.throwIfAborted();
         await this.#open();
@@ -292,30 +270,12 @@ export class Database {
         );
       });
     }
-    const fields = {
-      subject: this.#path,
-      rows: this.#session?.rows,
-      milliseconds: Math.round(performance.now() - began),
-    };
-    report({ level: 'info', message: 'the metadata database is built', fields });
+    const rows = this.#session?.rows ?? 0;
+    const milliseconds = Math.round(performance.now() - began);
+    if (rows > 0) this.#tell('info', 'the metadata database is built', { rows, milliseconds });
   }
 }
 
 function isCasError(error: unknown, code: ErrorCode): boolean {
   return error instanceof CasError && error.code === code;
-}
-
-function takeGroup(waiting: Request[]): Request[] {
-  let [operations, bytes, count] = [0, 0, 0];
-  for (const request of waiting) {
-    operations += request.operations.length;
-    for (const { key, value } of request.operations) bytes += key.length + (value?.length ?? 0);
-    if (count > 0 && (operations > GROUP.operations || bytes > GROUP.bytes)) break;
-    count++;
-  }
-  return waiting.splice(0, count);
-}
-
-function lastOfEachKey(operations: readonly Operation[]): Operation[] {
-  return [...new Map(operations.map((operation) => [operation.key.toString('latin1'), operation])).values()];
 }

@@ -2,11 +2,8 @@ import { promises } from 'node:fs';
 import { join } from 'node:path';
 import type { Level } from 'level';
 
-/** LevelDB 1.20 as it is, of bytes. The types of level 10.0.0 leave out that a row may be missing. */
-export type ByteLevel = Omit<Level<Buffer, Buffer>, 'get' | 'getMany'> & {
-  get(key: Buffer): Promise<Buffer | undefined>;
-  getMany(keys: Buffer[]): Promise<(Buffer | undefined)[]>;
-};
+/** LevelDB 1.20 as it is, of bytes. */
+export type ByteLevel = Level<Buffer, Buffer>;
 
 /*
  * LevelDB locks `LOCK` with fcntl(2), whose locks the kernel drops as soon as the process closes any descriptor of the
