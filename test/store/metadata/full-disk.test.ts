@@ -1,51 +1,10 @@
-import { execFile } from 'node:child_process';
 import fs from 'node:fs';
-import { dirname, join } from 'node:path';
-import { promisify } from 'node:util';
-import test from 'ava';
+import { join } from 'node:path';
 import { Level } from 'level';
-import { bind } from '../../../store/libc.js';
 import { smallDisk } from '../../e2e/disk.js';
-import { errnoFrom } from '../../helpers/errno.js';
+import { cutPower, empty, fill, mountAgain, rooted } from '../../helpers/disks.js';
+import { errnoFrom, untilRefused } from '../../helpers/errno.js';
 import { put, rowsOf, temporaryTenant, untilWhole } from './tenant.js';
-
-const execute = promisify(execFile);
-// Only root mounts disks.
-const rooted = process.getuid?.() === 0 ? test.serial : test.serial.skip;
-
-const FILLER = 'filler';
-
-/** Takes all the space there is. */
-function fill(disk: string): void {
-  const fd = fs.openSync(join(disk, FILLER), 'a');
-  try {
-    for (let size = 1 << 20; size > 0; size >>= size > 1 ? 4 : 1) {
-      const zeros = Buffer.alloc(size);
-      try {
-        while (fs.writeSync(fd, zeros) === size);
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
-      }
-    }
-  } finally {
-    fs.closeSync(fd);
-  }
-}
-
-function empty(disk: string): void {
-  fs.rmSync(join(disk, FILLER));
-}
-
-/** Does it until it is refused; how often it was done before, and the errno. */
-async function untilRefused(
-  action: (time: number) => Promise<void>,
-): Promise<{ done: number; errno: string }> {
-  for (let done = 0; done < 10_000; done++) {
-    const errno = await errnoFrom(() => action(done));
-    if (errno !== 'OK') return { done, errno };
-  }
-  throw new Error('it is never refused');
-}
 
 rooted(
   'a full disk is ENOSPC; once there is room all goes on by itself, and nothing acknowledged is lost',
@@ -132,10 +91,6 @@ rooted('a database that is damaged while the disk is full is rebuilt once there 
   ]);
 });
 
-const ioctl = bind('int ioctl(int, unsigned long, void*)');
-const EXT4_IOC_SHUTDOWN = 0x8004587d;
-const NOLOGFLUSH = Buffer.of(2, 0, 0, 0);
-
 rooted('what was acknowledged is there after a power cut', async (t) => {
   const disk = await smallDisk(t, 16);
   const tenant = temporaryTenant(t, disk);
@@ -146,13 +101,10 @@ rooted('what was acknowledged is there after a power cut', async (t) => {
       await database.batch([put(`${round} ${row}`, `${row}`)]);
       tenant.truth.set(`${round} ${row}`, `${row}`);
     }
-    const fd = fs.openSync(disk, 'r');
-    ioctl(fd, EXT4_IOC_SHUTDOWN, NOLOGFLUSH);
-    fs.closeSync(fd);
+    cutPower(disk);
     t.is(await errnoFrom(() => database.batch([put('after', '')])), 'EIO');
     await database.close();
-    await execute('umount', [disk]);
-    await execute('mount', ['-o', 'loop', join(dirname(disk), 'image'), disk]);
+    await mountAgain(disk);
     const again = tenant.open();
     t.true(await again.whole());
     t.deepEqual(await rowsOf(again), tenant.truth);
