@@ -73,8 +73,8 @@ function assemble(
     try {
       await ingests.close();
       await durability.flush();
-      await labels.close();
     } finally {
+      await labels.close();
       await blobs.close();
       lock.release();
     }
