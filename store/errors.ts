@@ -12,6 +12,7 @@ export const ERRORS = {
   EXPECTATION_INVALID: ['EINVAL', 'the declared digest or size cannot be read'],
   HASH_STATE_INVALID: ['EINVAL', 'the saved hash state cannot be used'],
   INGEST_BUSY: ['EBUSY', 'another writer holds the ingest'],
+  INGEST_DAMAGED: ['EIO', 'bytes that were written are not there any more'],
   INGEST_EXISTS: ['EEXIST', 'the ingest is already there'],
   INGEST_FAILED: ['EIO', 'an earlier write or sync of this ingest failed'],
   INGEST_NOT_FOUND: ['ENOENT', 'there is no such ingest'],

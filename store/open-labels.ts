@@ -6,7 +6,7 @@ import { LABEL_ROWS } from './metadata/label-index.js';
 import type { Report } from './report.js';
 
 /** The labels of a store's blobs, with their index in `<root>/meta`. Nothing is read before they are used or started. */
-export function openLabels(root: string, blobs: Blobs, report: Report): BlobLabels {
+export function openLabels(root: string, blobs: Blobs, report: Report = () => undefined): BlobLabels {
   const database: Database = new Database(join(root, 'meta'), {
     damaged: join(root, 'damaged'),
     contents: LABEL_ROWS,

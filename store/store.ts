@@ -5,10 +5,9 @@ import { Blobs } from './blobs.js';
 import { type Durability, durabilityFor, type SyncPolicy } from './durability.js';
 import { CasError } from './errors.js';
 import { isCode } from './files.js';
-import { Ingests } from './ingest/ingests.js';
+import { Ingests, type IngestsOptions } from './ingest/ingests.js';
 import { lockStore, type StoreLock } from './lock.js';
 import { openLabels } from './open-labels.js';
-import type { Report } from './report.js';
 
 /** The version of the layout on disk that this code reads and writes. */
 export const FORMAT = 1;
@@ -16,11 +15,9 @@ export const FORMAT = 1;
 /** What may stand in a directory that becomes a store: nothing, a fresh disk's own, or a containerd content root. */
 const ADOPTABLE = new Set(['lost+found', 'blobs', 'ingest', 'lock', 'format.tmp']);
 
-export interface StoreOptions {
+export interface StoreOptions extends IngestsOptions {
   /** When a commit is acknowledged; see {@link SyncPolicy}. Default `commit`. */
   readonly sync?: SyncPolicy;
-  /** Told of what no call fails with. */
-  readonly report?: Report;
 }
 
 /** An open store: the directory is locked until {@link Store.close}. */
@@ -40,10 +37,7 @@ export interface Store {
  * as fast as an empty one.
  * @throws CasError STORE_LOCKED, STORE_FORMAT, STORE_INVALID, STORE_UNREADABLE
  */
-export async function openStore(
-  root: string,
-  { sync = 'commit', report = () => undefined }: StoreOptions = {},
-): Promise<Store> {
+export async function openStore(root: string, options: StoreOptions = {}): Promise<Store> {
   let lock: StoreLock | undefined;
   try {
     fs.mkdirSync(root, { recursive: true, mode: 0o700 });
@@ -52,9 +46,10 @@ export async function openStore(
     // World-traversable stores have exposed setuid files of layers (CVE-2021-41091, CVE-2021-41103).
     fs.chmodSync(root, 0o700);
     writeFormat(root);
-    const durability = durabilityFor(root, sync);
-    const blobs = await Blobs.open(join(root, 'blobs'), durability);
-    return assemble(root, durability, blobs, openLabels(root, blobs, report), lock);
+    const durability = durabilityFor(root, options.sync ?? 'commit');
+    const blobs = await Blobs.open(join(root, 'blobs'), durability, options.report);
+    const labels = openLabels(root, blobs, options.report);
+    return assemble(root, durability, blobs, labels, lock, options);
   } catch (error) {
     lock?.release();
     throw explain(error, root);
@@ -67,8 +62,9 @@ function assemble(
   blobs: Blobs,
   labels: BlobLabels,
   lock: StoreLock,
+  options: StoreOptions,
 ): Store {
-  const ingests = new Ingests(root, blobs, durability);
+  const ingests = new Ingests(root, blobs, durability, options);
   const closeAll = async (): Promise<void> => {
     try {
       await ingests.close();

@@ -3,14 +3,33 @@ import type { Algorithm, Digest } from '../digest.js';
 import { CasError } from '../errors.js';
 import { fstat, lstat, read } from '../files.js';
 import type { Ref } from '../ref.js';
+import type { Report } from '../report.js';
+import { Checkpoints } from './checkpoints/checkpoints.js';
+import { Content, type HashPolicy } from './content.js';
 import type { DataFile } from './data-file.js';
 import { Life } from './life.js';
-import type { IngestWritten, Progress } from './progress.js';
+import { type IngestWritten, Progress } from './progress.js';
 import type { Expectations, IngestRecord } from './record.js';
 import { RecordKeeper } from './record-keeper.js';
 import { type IngestStatus, statusOf } from './status.js';
 import { Users } from './users.js';
 import { WriterLock } from './writer-lock.js';
+
+/** What an ingest is made of. */
+export interface IngestParts {
+  /** The store's. */
+  readonly root: string;
+  readonly record: IngestRecord;
+  readonly file: DataFile;
+  /** What its digest is kept with before it is named. */
+  readonly algorithm: Algorithm;
+  readonly policy: HashPolicy;
+  /** How many bytes an earlier run says it has hashed; undefined where no earlier run had it. */
+  readonly saved: number | undefined;
+  readonly report: Report;
+  /** Called when it has got a directory. */
+  readonly onSettled: (ingest: Ingest) => void;
+}
 
 /**
  * An ingest: bytes under way to becoming a blob. It may be written in any order, by one writer at a time; the
@@ -19,27 +38,34 @@ import { WriterLock } from './writer-lock.js';
 export class Ingest {
   /** What of it is on disk beside its bytes. */
   readonly keeper: RecordKeeper;
+  /** Its bytes, and how far they are hashed. */
+  readonly content: Content;
   readonly #file: DataFile;
-  readonly #progress: Progress;
   readonly #life = new Life();
   readonly #users = new Users(() => void this.settle().catch(() => undefined));
   readonly #lock = new WriterLock();
-  #error: string | undefined;
+  readonly #saved: number;
+  readonly #report: Report;
+  /** Why the writer of this session can write no more. */
+  #spoilt: CasError | undefined;
 
-  /** `root` is the store's. `onSettled` is called when it has got a directory. */
-  constructor(
-    root: string,
-    record: IngestRecord,
-    file: DataFile,
-    progress: Progress,
-    onSettled: (ingest: Ingest) => void,
-  ) {
+  constructor({ root, record, file, algorithm, policy, saved, report, onSettled }: IngestParts) {
     this.#file = file;
-    this.#progress = progress;
+    this.#saved = saved ?? 0;
+    this.#report = report;
     this.keeper = new RecordKeeper(root, record, ({ data }) => {
       file.path = data;
       onSettled(this);
     });
+    file.onFailure = (failure) => this.keeper.note('failure', failure?.message);
+    const checkpoints = new Checkpoints(algorithm, () => this.record.directory);
+    const progress = new Progress(algorithm, file.size, (offset) => checkpoints.best(offset));
+    const owner = {
+      settle: () => this.keeper.settle(),
+      isSettled: () => !this.keeper.fresh,
+      damaged: (proven: number) => this.#damaged(proven),
+    };
+    this.content = new Content(file, progress, checkpoints, owner, policy, saved === undefined);
   }
 
   get record(): IngestRecord {
@@ -59,6 +85,11 @@ export class Ingest {
     return this.#life.state === 'committed';
   }
 
+  /** Whether somebody has it open, or it is being committed or removed. */
+  get inUse(): boolean {
+    return !this.#users.none || this.#life.state === 'sealed';
+  }
+
   get locked(): boolean {
     return this.#lock.since !== undefined;
   }
@@ -66,17 +97,16 @@ export class Ingest {
   get status(): IngestStatus {
     const { size, updatedAt } = this.#file;
     return statusOf(this.record, {
-      offset: this.#progress.length,
+      offset: this.content.isLoaded ? this.content.offset : this.#saved,
       size,
       updatedAt,
       lockedSince: this.#lock.since,
-      error: this.#error,
     });
   }
 
   /** Remembers why the last commit was refused. */
   refused(reason: string): void {
-    this.#error = reason;
+    this.keeper.note('error', reason);
   }
 
   /** @throws CasError INGEST_SEALED when it is being removed or committed, or was */
@@ -91,17 +121,15 @@ export class Ingest {
   lock(): void {
     this.#throwIfSealed();
     this.#lock.take(this.ref);
-    this.#error = undefined;
+    this.#spoilt = undefined;
+    this.keeper.note('error', undefined);
     this.retain();
   }
 
   /** Ends the writer's session: the rest is hashed in the background, and its data starts on its way to the disk. */
   unlock(): void {
     this.#lock.give();
-    if (this.#life.state === 'open') {
-      this.#progress.sessionEnded(this.#file.openFd);
-      this.#file.sync().catch(() => undefined);
-    }
+    if (this.#life.state === 'open') this.content.sessionEnded();
     this.release();
   }
 
@@ -118,15 +146,17 @@ export class Ingest {
     else if (state !== 'sealed') this.#file.close(true).catch(() => undefined);
   }
 
-  /** Writes down the times and closes the data file, unless it is in use. */
+  /** Writes down what is only in memory and closes the data file, unless it is in use. */
   async settle(): Promise<void> {
     this.#users.wake();
     if (!this.#isIdle()) return;
     try {
       const record = await this.keeper.settle();
       if (this.#isIdle()) await this.keeper.writeTimes(record, this.#file.updatedAt);
+      // An error of its sync is remembered, and told by the next commit.
+      if (this.#isIdle()) await this.content.checkpoint().catch(() => undefined);
     } finally {
-      await this.#progress.settled();
+      await this.content.settled();
       // Until it has its directory the file's mode lets nobody but root open it for writing again.
       if (this.#isIdle() && !this.keeper.fresh) await this.#file.close();
     }
@@ -190,35 +220,24 @@ export class Ingest {
    * @throws CasError INGEST_SEALED; the system's own errors, such as ENOSPC, which leave the ingest resumable
    */
   async write(data: Uint8Array, offset: number): Promise<IngestWritten> {
-    for (let obstacle; (obstacle = this.#obstacle(offset, offset + data.length)) !== undefined;)
+    for (let obstacle; (obstacle = this.#writeObstacle(offset, offset + data.length)) !== undefined;)
       await obstacle;
-    const held = this.#progress.writing(data, offset)?.catch(() => undefined);
-    let size = 0;
-    try {
-      size = await this.#file.write(data, offset);
-    } catch (error) {
-      await held;
-      throw error;
-    } finally {
-      this.#progress.wrote(this.#file.openFd, offset, data.length, size);
-    }
-    await this.#progress.ready();
-    return held === undefined ? { size } : { size, held };
+    if (this.#spoilt !== undefined) throw this.#spoilt;
+    return this.content.write(data, offset);
   }
 
   /** Cuts or extends the file; extending leaves a hole. */
   async truncate(size: number): Promise<void> {
-    for (let obstacle; (obstacle = this.#obstacle(0, Infinity)) !== undefined;) await obstacle;
-    this.#progress.cut(size);
-    await this.#file.truncate(size);
+    for (let obstacle; (obstacle = this.#truncateObstacle(size)) !== undefined;) await obstacle;
+    await this.content.truncate(size);
   }
 
   /** fsync(2) of an ingest: its bytes so far and its name are on the disk. An error is final for the ingest. */
   async persist(): Promise<void> {
     this.#throwIfFailed();
-    await this.#file.drained();
+    await this.content.persist();
     await this.keeper.quiet();
-    await this.#file.persist();
+    await this.#file.persistName();
   }
 
   /** Makes the data durable, or such that no name can be durable before it. An error is final for the ingest. */
@@ -233,6 +252,7 @@ export class Ingest {
     this.#throwIfSealed();
     this.#life.seal();
     this.#users.wake();
+    await this.content.quiet();
     await this.keeper.quiet();
     await this.#file.drained();
   }
@@ -246,37 +266,66 @@ export class Ingest {
   /** Keeps the name of an ingest whose bytes are a blob now. */
   async commit(): Promise<void> {
     this.#life.become('committed');
-    this.#progress.end();
+    this.content.dispose();
     if (this.#users.none) await this.#file.close(true);
   }
 
   /**
-   * The digest of the whole file; call only while sealed.
+   * The digest of the whole file; call only while sealed. See {@link Content.digest} for `expected`.
    * @throws CasError INGEST_FAILED after a failed sync; the system's error where the file cannot be read
    */
-  async digest(algorithm: Algorithm): Promise<Digest> {
+  async digest(algorithm: Algorithm, expected?: Digest): Promise<Digest> {
     this.#throwIfFailed();
-    return this.#progress.finish(await this.#file.open(), this.#file.size, algorithm);
+    return this.content.digest(algorithm, expected);
   }
 
   /** The digest of the first {@link IngestStatus.offset} bytes. */
-  prefixDigest(): Promise<Digest> {
-    return this.#progress.digest();
+  async prefixDigest(): Promise<Digest> {
+    this.retain();
+    try {
+      return await this.content.prefixDigest();
+    } finally {
+      this.release();
+    }
   }
 
   /** Ends it for good, committed or removed. Who has it open can still read what it was. */
   async end(): Promise<void> {
     this.#life.become('ended');
     this.#users.wake();
-    this.#progress.end();
+    this.content.dispose();
     if (this.#users.none) await this.#file.close(true);
   }
 
-  /** What a change of the range must wait for, before it asks again: a commit, or changes that overlap it. */
-  #obstacle(start: number, end: number): Promise<void> | undefined {
+  /** What a write must wait for, before it asks again: a commit, or changes that overlap it. */
+  #writeObstacle(start: number, end: number): Promise<void> | undefined {
+    return this.#decision() ?? this.content.writeObstacle(start, end);
+  }
+
+  #truncateObstacle(size: number): Promise<void> | undefined {
+    return this.#decision() ?? this.content.truncateObstacle(size);
+  }
+
+  #decision(): Promise<void> | undefined {
     if (this.#life.state === 'sealed') return this.#life.decided;
     this.#throwIfSealed();
-    return this.#file.clear(start, end);
+    return undefined;
+  }
+
+  /**
+   * The bytes above `proven` are not those that were written, as after a power cut on a disk that lies: they are cut
+   * off, so that the transfer can go on from there, and who is writing behind them is told.
+   */
+  #damaged(proven: number): void {
+    const found = `other bytes than were written, before ${this.#file.size}`;
+    this.#spoilt = new CasError('INGEST_DAMAGED', {
+      subject: this.ref,
+      expected: `${proven} whole bytes`,
+      found,
+    });
+    this.keeper.note('error', this.#spoilt.message);
+    this.#report({ level: 'error', message: 'ingest damaged', fields: { error: this.#spoilt.message } });
+    this.truncate(proven).catch(() => undefined);
   }
 
   /** Whether nobody has it open and nothing is done to it: only then may the data file be closed. */

@@ -1,35 +1,46 @@
-import fs from 'node:fs';
 import { join } from 'node:path';
 import type { Blobs } from '../blobs.js';
 import { type Claim, commit } from '../commit.js';
 import { type Algorithm, algorithmOf, isAlgorithm } from '../digest.js';
 import type { Durability } from '../durability.js';
 import { CasError } from '../errors.js';
-import { inBatches } from '../in-batches.js';
 import { nameIn, parentOf, type Ref } from '../ref.js';
+import type { Report } from '../report.js';
+import type { HashPolicy } from './content.js';
 import { DataFile } from './data-file.js';
 import { Directories } from './directories.js';
+import { DEFAULT_EXPIRY, type Expiry, isExpired } from './expiry.js';
+import { createFresh } from './fresh.js';
 import { Ingest } from './ingest.js';
+import { loadRecords } from './load-records.js';
 import { type Named, Names } from './names.js';
+import { CHECKPOINT_STEP } from './pace.js';
+import { type IngestRecord, moveRecord, removeRecord } from './record.js';
+import type { IngestStatus } from './status.js';
 
 export type { Named };
-import { Progress } from './progress.js';
-import { createFresh, openFresh } from './fresh.js';
-import {
-  finishMove,
-  type IngestRecord,
-  moveRecord,
-  readRecord,
-  removeDirectory,
-  removeRecord,
-} from './record.js';
-import type { IngestStatus } from './status.js';
+
+export interface IngestsOptions extends Partial<HashPolicy> {
+  /** When ingests are removed that nobody writes any more. Default {@link DEFAULT_EXPIRY}. */
+  readonly expiry?: Expiry;
+  /** Takes what whoever runs the store should know. */
+  readonly report?: Report;
+}
+
+const DEFAULTS: Required<IngestsOptions> = {
+  verify: 'auto',
+  checkpoint: CHECKPOINT_STEP,
+  expiry: DEFAULT_EXPIRY,
+  report: () => undefined,
+};
 
 /** The ingests of a store, by ref, and the directories they are in. */
 export class Ingests {
   readonly #root: string;
   readonly #blobs: Blobs;
   readonly #durability: Durability;
+  readonly #options: Required<IngestsOptions>;
+  readonly #openedAt = new Date();
   readonly #directories: Directories;
   readonly #names = new Names();
   /** The ingests without a directory: those that are likely to be committed soon. */
@@ -41,10 +52,11 @@ export class Ingests {
   readonly #changing = new Map<Ref, Promise<unknown>>();
   #loaded: Promise<void> | undefined;
 
-  constructor(root: string, blobs: Blobs, durability: Durability) {
+  constructor(root: string, blobs: Blobs, durability: Durability, options: IngestsOptions = {}) {
     this.#root = root;
     this.#blobs = blobs;
     this.#durability = durability;
+    this.#options = { ...DEFAULTS, ...options };
     this.#directories = new Directories(join(root, 'directories'));
   }
 
@@ -164,6 +176,28 @@ export class Ingests {
     return statuses.sort((a, b) => a.startedAt.getTime() - b.startedAt.getTime());
   }
 
+  /**
+   * Removes the ingests that nobody has written for too long. Those that are open stay.
+   * @returns how many
+   */
+  async expire(now = new Date()): Promise<number> {
+    await this.load();
+    const { expiry, report } = this.#options;
+    const stale = [...this.#names.ingests()].filter(
+      (ingest) => !ingest.inUse && isExpired(ingest.status, expiry, now),
+    );
+    for (const ingest of stale) {
+      const { ref, size, updatedAt } = ingest.status;
+      await this.remove(ingest);
+      report({
+        level: 'info',
+        message: 'ingest expired',
+        fields: { ref, size, updated: updatedAt.toISOString() },
+      });
+    }
+    return stale.length;
+  }
+
   /** Writes down what is only in memory and closes all files. */
   async close(): Promise<void> {
     for (const ingest of this.#names.ingests()) {
@@ -193,16 +227,26 @@ export class Ingests {
 
   async #create(ref: Ref, algorithm: Algorithm, mode: number): Promise<Ingest> {
     const { record, data } = await createFresh(this.#root, ref, mode);
-    const ingest = this.#ingest(record, algorithm, 0, record.startedAt, data);
+    const file = new DataFile(record.data, this.#durability, 0, record.startedAt, { fd: data });
+    const ingest = this.#add(record, file, algorithm);
     if (record.directory === undefined) this.#fresh.add(ingest);
     ingest.lock();
     return ingest;
   }
 
-  #ingest(record: IngestRecord, algorithm: Algorithm, size: number, updatedAt: Date, fd?: number): Ingest {
-    const file = new DataFile(record.data, this.#durability, size, updatedAt, fd);
-    const ingest = new Ingest(this.#root, record, file, new Progress(algorithm, size), (settled) => {
-      this.#fresh.delete(settled);
+  #add(record: IngestRecord, file: DataFile, algorithm: Algorithm, saved?: number): Ingest {
+    const { report } = this.#options;
+    const policy = this.#options;
+    const onSettled = (settled: Ingest): boolean => this.#fresh.delete(settled);
+    const ingest = new Ingest({
+      root: this.#root,
+      record,
+      file,
+      algorithm,
+      policy,
+      saved,
+      report,
+      onSettled,
     });
     this.#names.set(record.ref, ingest);
     return ingest;
@@ -218,29 +262,17 @@ export class Ingests {
   }
 
   async #load(): Promise<void> {
-    const root = join(this.#root, 'ingest');
-    await fs.promises.mkdir(root, { recursive: true, mode: 0o755 });
-    await openFresh(this.#root);
     for (const path of await this.#directories.load()) this.#names.set(path, 'directory');
-    const names = await fs.promises.readdir(root);
-    const keys = names.filter((name) => /^[0-9a-f]{64}$/.test(name));
-    await inBatches(keys, (key) => this.#loadOne(join(root, key)));
-  }
-
-  async #loadOne(directory: string): Promise<void> {
-    const found = await readRecord(directory).catch((error: unknown) => {
-      if (error instanceof CasError) return 'foreign' as const;
-      throw error;
-    });
-    if (found === 'foreign') return;
-    if (found === undefined) {
-      await removeDirectory(directory);
-      return;
+    const context = {
+      keepsOrder: this.#durability.keepsOrder,
+      openedAt: this.#openedAt,
+      report: this.#options.report,
+    };
+    for (const { record, size, updatedAt, linked, saved } of await loadRecords(this.#root, context)) {
+      const file = new DataFile(record.data, this.#durability, size, updatedAt, record);
+      const ingest = this.#add(record, file, algorithmFor(record), saved);
+      if (linked) await ingest.commit();
     }
-    const record = await finishMove(found.record);
-    if (record === undefined) return;
-    const ingest = this.#ingest(record, algorithmFor(record), found.size, found.updatedAt);
-    if (found.linked) await ingest.commit();
   }
 }
 

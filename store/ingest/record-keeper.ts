@@ -4,6 +4,8 @@ import {
   type IngestRecord,
   type SettledRecord,
   writeExpectations,
+  writeMode,
+  writeNote,
   writeTimes,
 } from './record.js';
 
@@ -14,8 +16,8 @@ export class RecordKeeper {
   #record: IngestRecord;
   /** The move of the record to its directory, while it is under way. */
   #settling: Promise<SettledRecord> | undefined;
-  /** The times on their way into the record: its directory cannot be removed while files are made in it. */
-  #timing: Promise<void> | undefined;
+  /** What is on its way into the record: its directory cannot be removed while files are made in it. */
+  #writing: Promise<unknown> = Promise.resolve();
 
   /** `root` is the store's. `onMoved` is called when the data file has got another path. */
   constructor(root: string, record: IngestRecord, onMoved: (record: IngestRecord) => void) {
@@ -59,9 +61,28 @@ export class RecordKeeper {
   }
 
   /** Writes down the times. */
-  async writeTimes(record: SettledRecord, updatedAt: Date): Promise<void> {
-    this.#timing = writeTimes(record, updatedAt);
-    await this.#timing;
+  writeTimes(record: SettledRecord, updatedAt: Date): Promise<void> {
+    return this.#write(() => writeTimes(record, updatedAt));
+  }
+
+  /**
+   * Remembers why a commit was refused (`error`), or the error of a sync (`failure`), which a later run must know of:
+   * the kernel tells nobody of it again. It is told as long as this runs, also where it cannot be written down.
+   */
+  note(name: 'error' | 'failure', text: string | undefined): void {
+    if (text === this.#record[name]) return;
+    this.#record = { ...this.#record, [name]: text };
+    this.#write(async () => {
+      if (text === undefined && this.fresh) return;
+      const { directory } = await this.settle();
+      await writeNote(directory, name, this.#record[name]);
+    }).catch(() => undefined);
+  }
+
+  /** Writes down the permissions that a commit takes away; undefined when it is decided. */
+  async keepMode(permissions: number | undefined): Promise<void> {
+    const { directory } = this.#record;
+    if (directory !== undefined) await this.#write(() => writeMode(directory, permissions));
   }
 
   /** Writes down what is declared. */
@@ -73,8 +94,14 @@ export class RecordKeeper {
 
   /** Settles when nothing on disk is being changed. */
   async quiet(): Promise<void> {
+    await this.#writing;
     await this.#settling?.catch(() => undefined);
-    await this.#timing?.catch(() => undefined);
+  }
+
+  #write(change: () => Promise<void>): Promise<void> {
+    const written = this.#writing.then(change);
+    this.#writing = written.catch(() => undefined);
+    return written;
   }
 
   async #settle(): Promise<SettledRecord> {

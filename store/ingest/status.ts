@@ -9,19 +9,22 @@ interface Known {
   readonly updatedAt: Date;
   /** Since when a writer holds it. */
   readonly lockedSince?: Date | undefined;
-  /** Why the last commit was refused. */
-  readonly error?: string | undefined;
 }
 
 /** What can be seen of an ingest from outside. */
 export interface IngestStatus extends Known, Expectations {
   readonly ref: Ref;
   readonly startedAt: Date;
+  /** Why the last commit was refused. */
+  readonly error?: string | undefined;
 }
 
 /** The status of an ingest; what is not known is left out. */
-export function statusOf({ ref, startedAt, total, expected }: IngestRecord, known: Known): IngestStatus {
-  const { offset, size, updatedAt, lockedSince, error } = known;
+export function statusOf(
+  { ref, startedAt, total, expected, error }: IngestRecord,
+  known: Known,
+): IngestStatus {
+  const { offset, size, updatedAt, lockedSince } = known;
   return {
     ref,
     offset,
