@@ -48,6 +48,8 @@ export class Ingest {
   readonly #report: Report;
   /** Why the writer of this session can write no more. */
   #spoilt: CasError | undefined;
+  /** Damaged bytes are about to be cut off. */
+  #cutting = false;
 
   constructor({ root, record, file, algorithm, policy, saved, report, onSettled }: IngestParts) {
     this.#file = file;
@@ -105,7 +107,7 @@ export class Ingest {
 
   /** Remembers why the last commit was refused. */
   refused(reason: string): void {
-    this.keeper.note(reason);
+    this.keeper.note((this.#cutting ? this.#spoilt?.message : undefined) ?? reason);
   }
 
   /** @throws CasError INGEST_SEALED when it is being removed or committed, or was */
@@ -120,9 +122,11 @@ export class Ingest {
   lock(): void {
     this.#throwIfSealed();
     this.#lock.take(this.ref);
+    this.retain();
+    // What the writer knows of the size is about to be wrong.
+    if (this.#cutting) return;
     this.#spoilt = undefined;
     this.keeper.note(undefined);
-    this.retain();
   }
 
   /** Ends the writer's session: the rest is hashed in the background, and its data starts on its way to the disk. */
@@ -324,7 +328,20 @@ export class Ingest {
     });
     this.keeper.note(this.#spoilt.message);
     this.#report({ level: 'error', message: 'ingest damaged', fields: { error: this.#spoilt.message } });
-    this.truncate(proven).catch(() => undefined);
+    this.#cut(proven).catch(() => undefined);
+  }
+
+  /** Cuts off what is above `size`, unless that has gone meanwhile. */
+  async #cut(size: number): Promise<void> {
+    this.#cutting = true;
+    this.retain();
+    try {
+      for (let obstacle; (obstacle = this.#truncateObstacle(size)) !== undefined;) await obstacle;
+      if (this.size > size) await this.content.truncate(size);
+    } finally {
+      this.#cutting = false;
+      this.release();
+    }
   }
 
   /** Whether nobody has it open and nothing is done to it: only then may the data file be closed. */
