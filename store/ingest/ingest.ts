@@ -59,11 +59,15 @@ export class Ingest {
       file.path = data;
       onSettled(this);
     });
-    const checkpoints = new Checkpoints(algorithm, () => this.record.directory);
+    // Once it has ended, the directory may be another's of the same ref.
+    const directory = (): string | undefined =>
+      this.#life.state === 'ended' ? undefined : this.record.directory;
+    const checkpoints = new Checkpoints(algorithm, directory);
     const progress = new Progress(algorithm, file.size, (offset) => checkpoints.best(offset));
     const owner = {
       settle: () => this.keeper.settle(),
       isSettled: () => !this.keeper.fresh,
+      isOpen: () => this.#life.state === 'open',
       damaged: (proven: number) => this.#damaged(proven),
     };
     this.content = new Content(file, progress, checkpoints, owner, policy, saved === undefined);
@@ -154,8 +158,8 @@ export class Ingest {
     this.#users.wake();
     if (!this.#isIdle()) return;
     try {
-      const record = await this.keeper.settle();
-      if (this.#isIdle()) await this.keeper.writeTimes(record, this.#file.updatedAt);
+      await this.keeper.settle();
+      if (this.#isIdle()) await this.keeper.writeTimes(this.#file.updatedAt);
       // An error of its sync is remembered, and told by the next commit.
       if (this.#isIdle()) await this.content.checkpoint().catch(() => undefined);
     } finally {

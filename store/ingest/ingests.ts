@@ -102,8 +102,8 @@ export class Ingests {
    * @returns whether the blob is new
    */
   async commit(ingest: Ingest, claim: Claim): Promise<boolean> {
-    for (let change; (change = this.#changing.get(ingest.ref)) !== undefined;) await change;
     if (claim.keep === true) await ingest.keeper.settle();
+    for (let change; (change = this.#changing.get(ingest.ref)) !== undefined;) await change;
     return commit(ingest, this.#blobs, claim, {
       alone: this.#fresh.size <= 1,
       drop: (moved) => (claim.keep === true ? ingest.commit() : this.#drop(ingest, moved)),
@@ -203,6 +203,7 @@ export class Ingests {
     for (const ingest of this.#names.ingests()) {
       // Times that cannot be written are those of the file when it is next found.
       await ingest.settle().catch(() => undefined);
+      await ingest.content.quiet();
       await ingest.end();
     }
   }
@@ -219,10 +220,15 @@ export class Ingests {
   }
 
   async #move(ingest: Ingest, ref: Ref): Promise<void> {
-    const moved = await moveRecord(await ingest.keeper.settle(), ref);
-    this.#names.delete(ingest.ref);
-    ingest.keeper.move(moved);
-    this.#names.set(ref, ingest);
+    const { keeper, content } = ingest;
+    const move = async (): Promise<void> => {
+      const { directory, data } = await moveRecord(await keeper.settle(), ref);
+      this.#names.delete(ingest.ref);
+      keeper.move({ ...keeper.record, ref, directory, data });
+      this.#names.set(ref, ingest);
+    };
+    await keeper.settle();
+    await keeper.alone(() => content.undisturbed(move));
   }
 
   async #create(ref: Ref, algorithm: Algorithm, mode: number): Promise<Ingest> {
@@ -254,10 +260,13 @@ export class Ingests {
 
   /** Takes the name away at once; the record is gone when it settles. `moved`: its data file is elsewhere already. */
   async #drop(ingest: Ingest, moved = false): Promise<void> {
-    const { ref, record } = ingest;
+    const { ref } = ingest;
     this.#names.delete(ref);
     this.#fresh.delete(ingest);
-    const removed = moved && record.directory === undefined ? undefined : removeRecord(record);
+    const quiet = Promise.all([ingest.content.quiet(), ingest.keeper.quiet()]);
+    const removed = quiet.then(() =>
+      moved && ingest.record.directory === undefined ? undefined : removeRecord(ingest.record),
+    );
     await this.#change([ref], Promise.all([ingest.end(), removed]));
   }
 

@@ -48,6 +48,8 @@ export class RecordKeeper {
 
   /** Gives the record its directory if it has none yet. */
   settle(): Promise<SettledRecord> {
+    const { directory } = this.#record;
+    if (directory !== undefined) return Promise.resolve({ ...this.#record, directory });
     this.#settling ??= this.#settle().finally(() => (this.#settling = undefined));
     return this.#settling;
   }
@@ -61,15 +63,15 @@ export class RecordKeeper {
   }
 
   /** Writes down the times. */
-  writeTimes(record: SettledRecord, updatedAt: Date): Promise<void> {
-    return this.#write(() => writeTimes(record, updatedAt));
+  writeTimes(updatedAt: Date): Promise<void> {
+    return this.alone(async () => writeTimes(await this.settle(), updatedAt));
   }
 
   /** Remembers why a commit was refused. It is told as long as this runs, also where it cannot be written down. */
   note(error: string | undefined): void {
     if (error === this.#record.error) return;
     this.#record = { ...this.#record, error };
-    this.#write(async () => {
+    this.alone(async () => {
       if (error === undefined && this.fresh) return;
       const { directory } = await this.settle();
       await writeError(directory, this.#record.error);
@@ -78,15 +80,19 @@ export class RecordKeeper {
 
   /** Writes down the permissions that a commit takes away; undefined when it is decided. */
   async keepMode(permissions: number | undefined): Promise<void> {
-    const { directory } = this.#record;
-    if (directory !== undefined) await this.#write(() => writeMode(directory, permissions));
+    await this.alone(async () => {
+      const { directory } = this.#record;
+      if (directory !== undefined) await writeMode(directory, permissions);
+    });
   }
 
   /** Writes down what is declared. */
   async expect(expectations: Expectations): Promise<void> {
-    const { directory } = await this.settle();
-    this.#record = { ...this.#record, ...expectations };
-    await writeExpectations(directory, this.#record);
+    await this.alone(async () => {
+      const { directory } = await this.settle();
+      this.#record = { ...this.#record, ...expectations };
+      await writeExpectations(directory, this.#record);
+    });
   }
 
   /** Settles when nothing on disk is being changed. */
@@ -95,10 +101,11 @@ export class RecordKeeper {
     await this.#settling?.catch(() => undefined);
   }
 
-  #write(change: () => Promise<void>): Promise<void> {
-    const written = this.#writing.then(change);
-    this.#writing = written.catch(() => undefined);
-    return written;
+  /** Makes a change on disk once those before are made; none is made before it has ended. */
+  alone<T>(change: () => Promise<T>): Promise<T> {
+    const changed = this.#writing.then(change);
+    this.#writing = changed.catch(() => undefined);
+    return changed;
   }
 
   async #settle(): Promise<SettledRecord> {

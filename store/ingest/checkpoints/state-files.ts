@@ -76,6 +76,11 @@ export async function writeState(
   await writeSeals(directory, seals);
 }
 
+/** Removes the seals of all states. */
+export async function removeSeals(directory: string): Promise<void> {
+  await ifPresent(unlink(join(directory, SEALS)));
+}
+
 export async function writeSeals(directory: string, seals: readonly WrittenSeal[]): Promise<void> {
   await replaceFile(join(directory, SEALS), encodeSeals(seals));
 }
