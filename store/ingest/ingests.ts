@@ -183,19 +183,20 @@ export class Ingests {
   async expire(now = new Date()): Promise<number> {
     await this.load();
     const { expiry, report } = this.#options;
-    const stale = [...this.#names.ingests()].filter(
-      (ingest) => !ingest.inUse && isExpired(ingest.status, expiry, now),
-    );
-    for (const ingest of stale) {
+    let count = 0;
+    for (const ingest of [...this.#names.ingests()]) {
       const { ref, size, updatedAt } = ingest.status;
+      // Asked when it is its turn: while others are removed it may be opened, or go.
+      if (ingest.inUse || this.#names.get(ref) !== ingest || !isExpired(ingest.status, expiry, now)) continue;
       await this.remove(ingest);
+      count++;
       report({
         level: 'info',
         message: 'ingest expired',
         fields: { ref, size, updated: updatedAt.toISOString() },
       });
     }
-    return stale.length;
+    return count;
   }
 
   /** Writes down what is only in memory and closes all files. */
