@@ -103,6 +103,17 @@ for (const [where, at] of [
     t.is(await commit(it.changed), 'OK');
   });
 
+test('a file that is opened and closed without a write is not read', async (t) => {
+  const it = await left(t);
+  const ingest = await find((await it.opened.reopen()).ingests);
+  ingest.lock();
+  await ingest.open();
+  ingest.unlock();
+  await ingest.content.settled();
+  t.is(ingest.content.offset, 0);
+  t.is(ingest.status.offset, SIZE);
+});
+
 /** Replaces the state of the MiB by another one, with a seal that is right. */
 function replaceState(directory: string, state: Buffer): void {
   fs.writeFileSync(statePath(directory, SIZE), state);
