@@ -9,7 +9,8 @@ import type { Report } from '../report.js';
 import type { HashPolicy } from './content.js';
 import { DataFile } from './data-file.js';
 import { Directories } from './directories.js';
-import { DEFAULT_EXPIRY, type Expiry, isExpired } from './expiry.js';
+import { expire } from './expire.js';
+import { DEFAULT_EXPIRY, type Expiry } from './expiry.js';
 import { createFresh } from './fresh.js';
 import { Ingest } from './ingest.js';
 import { loadRecords } from './load-records.js';
@@ -136,7 +137,7 @@ export class Ingests {
       else if (target.locked) throw new CasError('INGEST_BUSY', { subject: ref });
       else await this.remove(target);
     }
-    ingest.checkMovable();
+    if (!ingest.committed) ingest.checkOpen();
     await this.#change([ingest.ref, ref], this.#move(ingest, ref));
   }
 
@@ -186,21 +187,7 @@ export class Ingests {
    */
   async expire(now = new Date()): Promise<number> {
     await this.load();
-    const { expiry, report } = this.#options;
-    let count = 0;
-    for (const ingest of [...this.#names.ingests()]) {
-      const { ref, size, updatedAt } = ingest.status;
-      // Asked when it is its turn: while others are removed it may be opened, or go.
-      if (ingest.inUse || this.#names.get(ref) !== ingest || !isExpired(ingest.status, expiry, now)) continue;
-      await this.remove(ingest);
-      count++;
-      report({
-        level: 'info',
-        message: 'ingest expired',
-        fields: { ref, size, updated: updatedAt.toISOString() },
-      });
-    }
-    return count;
+    return expire(this, [...this.#names.ingests()], this.#options, now);
   }
 
   /** Writes down what is only in memory and closes all files. */
