@@ -149,8 +149,12 @@ export class BlobDirectory extends IngestDirectory {
   async #dropLeftover(name: Name): Promise<void> {
     const { ingests } = this.context.store;
     const left = await ingests.find(this.refOf(name));
-    if (left !== undefined && !left.locked) await ingests.remove(left);
-    else if (left !== undefined) throw new CasError('INGEST_BUSY', { subject: left.ref });
+    if (left === undefined) return;
+    if (left.locked) throw new CasError('INGEST_BUSY', { subject: left.ref });
+    // The close that failed removes it too, and the kernel does not wait for that.
+    await ingests.remove(left).catch((error: unknown) => {
+      if (ingests.get(left.ref) === left) throw error;
+    });
   }
 
   #subject(name: Name): string {
