@@ -44,7 +44,7 @@ export async function openStore(root: string, options: StoreOptions = {}): Promi
     fs.chmodSync(root, 0o700);
     writeFormat(root);
     const durability = durabilityFor(root, options.sync ?? 'commit');
-    const blobs = await Blobs.open(join(root, 'blobs'), durability);
+    const blobs = await Blobs.open(join(root, 'blobs'), durability, options.report);
     return assemble(root, durability, blobs, lock, options);
   } catch (error) {
     lock?.release();

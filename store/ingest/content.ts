@@ -5,8 +5,15 @@ import type { DataFile } from './data-file.js';
 import { Pace } from './pace.js';
 import type { IngestWritten, Progress } from './progress.js';
 
-/** When bytes whose digest is known are read again; see {@link Content.digest}. */
-export type Verify = 'auto' | 'always';
+/** How an ingest is hashed. */
+export interface HashPolicy {
+  /**
+   * `auto`: bytes that were hashed as they were written are not read again by the commit. `always`: all bytes are.
+   */
+  readonly verify: 'auto' | 'always';
+  /** How many bytes are written before the state of the hash is saved again; Infinity: it is when the file is closed. */
+  readonly checkpoint: number;
+}
 
 /** What a {@link Content} asks of the ingest it belongs to. */
 export interface ContentOwner {
@@ -27,8 +34,8 @@ export class Content {
   readonly #progress: Progress;
   readonly #checkpoints: Checkpoints;
   readonly #owner: ContentOwner;
-  readonly #verify: Verify;
-  readonly #pace = new Pace();
+  readonly #verify: HashPolicy['verify'];
+  readonly #pace: Pace;
   /** What was saved by an earlier run has been read, or there is nothing. */
   #loaded: boolean;
   #loading: Promise<void> | undefined;
@@ -44,13 +51,15 @@ export class Content {
     progress: Progress,
     checkpoints: Checkpoints,
     owner: ContentOwner,
-    { verify, isNew }: { verify: Verify; isNew: boolean },
+    { verify, checkpoint }: HashPolicy,
+    isNew: boolean,
   ) {
     this.file = file;
     this.#progress = progress;
     this.#checkpoints = checkpoints;
     this.#owner = owner;
     this.#verify = verify;
+    this.#pace = new Pace(checkpoint);
     this.#loaded = isNew;
   }
 

@@ -54,14 +54,35 @@ export async function settleFresh(root: string, record: IngestRecord): Promise<S
   return { ref, directory, data, startedAt };
 }
 
-/** Makes the directory of fresh ingests. Those that an earlier run left there get directories of their own. */
-export async function openFresh(root: string): Promise<void> {
+/**
+ * Makes the directory of fresh ingests. Those that an earlier run left there get directories of their own.
+ * @returns those that stay as they are because the disk is full
+ */
+export async function openFresh(root: string): Promise<IngestRecord[]> {
   await fs.promises.mkdir(join(root, 'fresh'), { recursive: true, mode: 0o700 });
+  const left: IngestRecord[] = [];
   for (const name of await fs.promises.readdir(join(root, 'fresh'))) {
     const data = join(root, 'fresh', name);
     const record = readFresh(data, name);
     if (record === undefined) await unlink(data);
-    else await settleFresh(root, record);
+    else if (!(await hasSettled(root, record))) left.push(await makeWritable(record));
+  }
+  return left;
+}
+
+/** The descriptor that could write it is gone. */
+async function makeWritable(record: IngestRecord): Promise<IngestRecord> {
+  await fs.promises.chmod(record.data, DEFAULT_PERMISSIONS);
+  return { ...record, permissions: DEFAULT_PERMISSIONS };
+}
+
+async function hasSettled(root: string, record: IngestRecord): Promise<boolean> {
+  try {
+    await settleFresh(root, record);
+    return true;
+  } catch (error) {
+    if (isCode(error, 'ENOSPC') || isCode(error, 'EDQUOT')) return false;
+    throw error;
   }
 }
 

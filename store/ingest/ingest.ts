@@ -5,7 +5,7 @@ import { fstat, lstat, read } from '../files.js';
 import type { Ref } from '../ref.js';
 import type { Report } from '../report.js';
 import { Checkpoints } from './checkpoints/checkpoints.js';
-import { Content, type Verify } from './content.js';
+import { Content, type HashPolicy } from './content.js';
 import type { DataFile } from './data-file.js';
 import { Life } from './life.js';
 import { type IngestWritten, Progress } from './progress.js';
@@ -23,7 +23,7 @@ export interface IngestParts {
   readonly file: DataFile;
   /** What its digest is kept with before it is named. */
   readonly algorithm: Algorithm;
-  readonly verify: Verify;
+  readonly policy: HashPolicy;
   /** How many bytes an earlier run says it has hashed; undefined where no earlier run had it. */
   readonly saved: number | undefined;
   readonly report: Report;
@@ -49,7 +49,7 @@ export class Ingest {
   /** Why the writer of this session can write no more. */
   #spoilt: CasError | undefined;
 
-  constructor({ root, record, file, algorithm, verify, saved, report, onSettled }: IngestParts) {
+  constructor({ root, record, file, algorithm, policy, saved, report, onSettled }: IngestParts) {
     this.#file = file;
     this.#saved = saved ?? 0;
     this.#report = report;
@@ -57,6 +57,10 @@ export class Ingest {
       file.path = data;
       onSettled(this);
     });
+    file.onFailure = (failure) => {
+      // The descriptor of one that has ended is closed under its last sync.
+      if (this.#life.state !== 'ended') this.keeper.noteFailure(failure?.message);
+    };
     const checkpoints = new Checkpoints(algorithm, () => this.record.directory);
     const progress = new Progress(algorithm, file.size, (offset) => checkpoints.best(offset));
     const owner = {
@@ -64,7 +68,7 @@ export class Ingest {
       isSettled: () => !this.keeper.fresh,
       damaged: (proven: number) => this.#damaged(proven),
     };
-    this.content = new Content(file, progress, checkpoints, owner, { verify, isNew: saved === undefined });
+    this.content = new Content(file, progress, checkpoints, owner, policy, saved === undefined);
   }
 
   get record(): IngestRecord {
@@ -105,7 +109,7 @@ export class Ingest {
 
   /** Remembers why the last commit was refused. */
   refused(reason: string): void {
-    this.keeper.note(reason);
+    this.keeper.noteError(reason);
   }
 
   /** @throws CasError INGEST_SEALED when it is being removed or committed, or was */
@@ -121,7 +125,7 @@ export class Ingest {
     this.#throwIfSealed();
     this.#lock.take(this.ref);
     this.#spoilt = undefined;
-    this.keeper.note(undefined);
+    this.keeper.noteError(undefined);
     this.retain();
   }
 
@@ -251,9 +255,14 @@ export class Ingest {
     this.#throwIfSealed();
     this.#life.seal();
     this.#users.wake();
+    await this.quiet();
+    await this.#file.drained();
+  }
+
+  /** Settles when nothing but its bytes is being written. */
+  async quiet(): Promise<void> {
     await this.content.quiet();
     await this.keeper.quiet();
-    await this.#file.drained();
   }
 
   unseal(): void {
@@ -322,7 +331,7 @@ export class Ingest {
       expected: `${proven} whole bytes`,
       found,
     });
-    this.keeper.note(this.#spoilt.message);
+    this.keeper.noteError(this.#spoilt.message);
     this.#report({ level: 'error', message: 'ingest damaged', fields: { error: this.#spoilt.message } });
     this.truncate(proven).catch(() => undefined);
   }

@@ -6,7 +6,7 @@ import type { Durability } from '../durability.js';
 import { CasError } from '../errors.js';
 import { nameIn, parentOf, type Ref } from '../ref.js';
 import type { Report } from '../report.js';
-import type { Verify } from './content.js';
+import type { HashPolicy } from './content.js';
 import { DataFile } from './data-file.js';
 import { Directories } from './directories.js';
 import { DEFAULT_EXPIRY, type Expiry, isExpired } from './expiry.js';
@@ -14,14 +14,13 @@ import { createFresh } from './fresh.js';
 import { Ingest } from './ingest.js';
 import { loadRecords } from './load-records.js';
 import { type Named, Names } from './names.js';
+import { CHECKPOINT_STEP } from './pace.js';
 import { type IngestRecord, moveRecord, removeRecord } from './record.js';
 import type { IngestStatus } from './status.js';
 
 export type { Named };
 
-export interface IngestsOptions {
-  /** `always`: a commit reads all bytes again, whatever is known of their digest. Default `auto`. */
-  readonly verify?: Verify;
+export interface IngestsOptions extends Partial<HashPolicy> {
   /** When ingests are removed that nobody writes any more. Default {@link DEFAULT_EXPIRY}. */
   readonly expiry?: Expiry;
   /** Takes what whoever runs the store should know. */
@@ -30,6 +29,7 @@ export interface IngestsOptions {
 
 const DEFAULTS: Required<IngestsOptions> = {
   verify: 'auto',
+  checkpoint: CHECKPOINT_STEP,
   expiry: DEFAULT_EXPIRY,
   report: () => undefined,
 };
@@ -110,11 +110,15 @@ export class Ingests {
     });
   }
 
-  /** Removes an ingest and its bytes. A writer that has it open gets INGEST_SEALED from then on. */
+  /**
+   * Removes an ingest and its bytes. A writer that has it open gets INGEST_SEALED from then on.
+   * @throws CasError INGEST_NOT_FOUND where another has removed it
+   */
   async remove(ingest: Ingest): Promise<void> {
     for (let change; (change = this.#changing.get(ingest.ref)) !== undefined;) await change;
-    if (!ingest.committed) await ingest.seal();
-    await this.#drop(ingest);
+    if (this.#names.get(ingest.ref) !== ingest)
+      throw new CasError('INGEST_NOT_FOUND', { subject: ingest.ref });
+    await this.#change([ingest.ref], this.#remove(ingest));
   }
 
   /**
@@ -214,11 +218,12 @@ export class Ingests {
     try {
       return await change;
     } finally {
-      for (const ref of refs) this.#changing.delete(ref);
+      for (const ref of refs) if (this.#changing.get(ref) === done) this.#changing.delete(ref);
     }
   }
 
   async #move(ingest: Ingest, ref: Ref): Promise<void> {
+    await ingest.quiet();
     const moved = await moveRecord(await ingest.keeper.settle(), ref);
     this.#names.delete(ingest.ref);
     ingest.keeper.move(moved);
@@ -227,7 +232,7 @@ export class Ingests {
 
   async #create(ref: Ref, algorithm: Algorithm, mode: number): Promise<Ingest> {
     const { record, data } = await createFresh(this.#root, ref, mode);
-    const file = new DataFile(record.data, this.#durability, 0, record.startedAt, data);
+    const file = new DataFile(record.data, this.#durability, 0, record.startedAt, { fd: data });
     const ingest = this.#add(record, file, algorithm);
     if (record.directory === undefined) this.#fresh.add(ingest);
     ingest.lock();
@@ -235,20 +240,26 @@ export class Ingests {
   }
 
   #add(record: IngestRecord, file: DataFile, algorithm: Algorithm, saved?: number): Ingest {
-    const { verify, report } = this.#options;
+    const { report } = this.#options;
+    const policy = this.#options;
     const onSettled = (settled: Ingest): boolean => this.#fresh.delete(settled);
     const ingest = new Ingest({
       root: this.#root,
       record,
       file,
       algorithm,
-      verify,
+      policy,
       saved,
       report,
       onSettled,
     });
     this.#names.set(record.ref, ingest);
     return ingest;
+  }
+
+  async #remove(ingest: Ingest): Promise<void> {
+    if (!ingest.committed) await ingest.seal();
+    await this.#drop(ingest);
   }
 
   /** Takes the name away at once; the record is gone when it settles. `moved`: its data file is elsewhere already. */
@@ -268,7 +279,7 @@ export class Ingests {
       report: this.#options.report,
     };
     for (const { record, size, updatedAt, linked, saved } of await loadRecords(this.#root, context)) {
-      const file = new DataFile(record.data, this.#durability, size, updatedAt);
+      const file = new DataFile(record.data, this.#durability, size, updatedAt, record);
       const ingest = this.#add(record, file, algorithmFor(record), saved);
       if (linked) await ingest.commit();
     }

@@ -2,14 +2,16 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 import { bootId } from '../boot.js';
 import { CasError } from '../errors.js';
+import { lstat } from '../files.js';
 import { inBatches } from '../in-batches.js';
 import type { Report } from '../report.js';
 import { openFresh } from './fresh.js';
 import { type FoundIngest, readRecord, tidyRecord } from './read-record.js';
-import { finishMove, removeDirectory } from './record.js';
+import { finishMove, type IngestRecord, removeDirectory } from './record.js';
 
 /** An ingest that is there after an earlier run. */
-export interface LoadedIngest extends Omit<FoundIngest, 'seals'> {
+export interface LoadedIngest extends Omit<FoundIngest, 'seals' | 'record'> {
+  readonly record: IngestRecord;
   /** How many bytes its newest saved hash state says it has hashed, if it can be trusted. */
   readonly saved: number;
 }
@@ -25,7 +27,7 @@ interface LoadContext {
 /**
  * Reads what earlier runs left below `<root>/ingest` and `<root>/fresh`, and puts right what they left half done:
  *
- * - a fresh ingest gets its directory; a move to another ref is ended;
+ * - a fresh ingest gets its directory, unless the disk is full; a move to another ref is ended;
  * - a directory without a whole record is removed: its ingest was being made, removed or committed. One that came
  *   into being since this run began is another program's (containerd may use the same root), and left alone;
  * - permissions that a commit took away are given back, and half-written files of the record are removed;
@@ -34,11 +36,18 @@ interface LoadContext {
 export async function loadRecords(root: string, context: LoadContext): Promise<LoadedIngest[]> {
   const parent = join(root, 'ingest');
   await fs.promises.mkdir(parent, { recursive: true, mode: 0o755 });
-  await openFresh(root);
+  const fresh = (await openFresh(root)).map(loadFresh).filter((ingest) => ingest !== undefined);
   const names = await fs.promises.readdir(parent);
   const keys = names.filter((name) => /^[0-9a-f]{64}$/.test(name));
   const loaded = await inBatches(keys, (key) => loadRecord(join(parent, key), context));
-  return loaded.filter((ingest) => ingest !== undefined);
+  return [...fresh, ...loaded.filter((ingest) => ingest !== undefined)];
+}
+
+function loadFresh(record: IngestRecord): LoadedIngest | undefined {
+  const stats = lstat(record.data);
+  if (stats === undefined) return undefined;
+  const { size, mtime, nlink } = stats;
+  return { record, size: Number(size), updatedAt: mtime, linked: nlink > 1n, saved: 0 };
 }
 
 async function loadRecord(directory: string, context: LoadContext): Promise<LoadedIngest | undefined> {

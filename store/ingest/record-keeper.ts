@@ -3,9 +3,9 @@ import {
   type Expectations,
   type IngestRecord,
   type SettledRecord,
-  writeError,
   writeExpectations,
   writeMode,
+  writeNote,
   writeTimes,
 } from './record.js';
 
@@ -61,19 +61,26 @@ export class RecordKeeper {
   }
 
   /** Writes down the times. */
-  writeTimes(record: SettledRecord, updatedAt: Date): Promise<void> {
-    return this.#write(() => writeTimes(record, updatedAt));
+  async writeTimes(record: SettledRecord, updatedAt: Date): Promise<void> {
+    await this.#write(() => writeTimes(record, updatedAt));
+    if (this.#record.error !== undefined) await this.#note('error');
   }
 
-  /** Remembers why a commit was refused. It is told as long as this runs, also where it cannot be written down. */
-  note(error: string | undefined): void {
+  /**
+   * Remembers why a commit was refused; a fresh ingest writes it down with its times. It is told as long as this runs,
+   * also where it cannot be written down.
+   */
+  noteError(error: string | undefined): void {
     if (error === this.#record.error) return;
     this.#record = { ...this.#record, error };
-    this.#write(async () => {
-      if (error === undefined && this.fresh) return;
-      const { directory } = await this.settle();
-      await writeError(directory, this.#record.error);
-    }).catch(() => undefined);
+    if (!this.fresh) this.#note('error').catch(() => undefined);
+  }
+
+  /** Remembers the error of a sync. A later run must know of it: the kernel tells nobody of it again. */
+  noteFailure(failure: string | undefined): void {
+    if (failure === this.#record.failure) return;
+    this.#record = { ...this.#record, failure };
+    this.#note('failure').catch(() => undefined);
   }
 
   /** Writes down the permissions that a commit takes away; undefined when it is decided. */
@@ -83,16 +90,25 @@ export class RecordKeeper {
   }
 
   /** Writes down what is declared. */
-  async expect(expectations: Expectations): Promise<void> {
-    const { directory } = await this.settle();
-    this.#record = { ...this.#record, ...expectations };
-    await writeExpectations(directory, this.#record);
+  expect(expectations: Expectations): Promise<void> {
+    return this.#write(async () => {
+      const { directory } = await this.settle();
+      this.#record = { ...this.#record, ...expectations };
+      await writeExpectations(directory, this.#record);
+    });
   }
 
   /** Settles when nothing on disk is being changed. */
   async quiet(): Promise<void> {
     await this.#writing;
     await this.#settling?.catch(() => undefined);
+  }
+
+  #note(name: 'error' | 'failure'): Promise<void> {
+    return this.#write(async () => {
+      const { directory } = await this.settle();
+      await writeNote(directory, name, this.#record[name]);
+    });
   }
 
   #write(change: () => Promise<void>): Promise<void> {
