@@ -104,7 +104,6 @@ function testKills(variant: Variant): void {
       (way) => `${ways.filter((found) => found === way).length} ${way}`,
     );
     t.log(`${commits} commits acknowledged before a kill; ingests after it: ${counts.join(', ')}`);
-    t.log(`slowest restart ${Math.round(faulty.slowest)} ms`);
     t.true(commits >= KILLS && ways.length >= KILLS);
     faulty.sound();
   });

@@ -101,7 +101,6 @@ function testAcknowledged(variant: Variant, format: Format): void {
       for (let turn = 0; turn < ACKNOWLEDGED; turn++) await cutAfter(faulty, power, random, turn);
       await faulty.verify('at the end');
       t.is(countLines(acknowledgedIn(faulty.mount).acked), ACKNOWLEDGED);
-      t.log(`slowest restart ${Math.round(faulty.slowest)} ms`);
       faulty.sound();
     },
   );
@@ -160,7 +159,6 @@ function testRandom(variant: Variant, format: Format, durable: boolean): void {
     const ways = cuts.flatMap(({ resumed }) => resumed);
     t.log(`${commits} commits acknowledged before a cut; ingests resumed after it: ${ways.length}`);
     t.log(`of which ${ways.filter((way) => way === 'rewritten').length} had other bytes and were refused`);
-    t.log(`slowest restart ${Math.round(faulty.slowest)} ms`);
     t.true(commits >= RANDOM);
     faulty.sound();
   });

@@ -11,8 +11,8 @@ const execute = promisify(execFile);
 export type Format = 'ext4' | 'ext4 without a journal' | 'xfs';
 
 const MAKE: Readonly<Record<Format, readonly string[]>> = {
-  ext4: ['mkfs.ext4', '-q', '-F', '-m', '0'],
-  'ext4 without a journal': ['mkfs.ext4', '-q', '-F', '-m', '0', '-O', '^has_journal'],
+  ext4: ['mkfs.ext4', '-q', '-F', '-m', '0', '-b', '4096'],
+  'ext4 without a journal': ['mkfs.ext4', '-q', '-F', '-m', '0', '-b', '4096', '-O', '^has_journal'],
   xfs: ['mkfs.xfs', '-q'],
 };
 

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Checks a store's directory without any code of the project: only bash, coreutils, findutils and b3sum.
 #
-#   verify.sh STORE [acked FILE] [ingests FILE]
+#   verify.sh STORE [acked FILE] [ingests FILE] [fresh yes]
 #
 # acked    lines "<algorithm>:<hex> <size>": commits that were acknowledged
 # ingests  lines "<bytes> <algorithm>:<hex> <source> <ref>": bytes of <source> that were acknowledged to the writer
 #          of the ingest <ref>, which may have become the blob since
+# fresh    the disk has been full, so that ingests may be as they were in their first second
 #
 # No ingest may be open or have been in the last second. Each violation is one line that begins with its invariant:
 #   I1  every file under blobs/<algorithm>/ hashes to its name and is 0444
@@ -20,10 +21,12 @@ store=${1:?}
 shift
 acked=/dev/null
 ingests=/dev/null
+fresh=no
 while (($# > 1)); do
   case $1 in
     acked) acked=$(realpath -- "$2") ;;
     ingests) ingests=$(realpath -- "$2") ;;
+    fresh) fresh=$2 ;;
     *) exit 2 ;;
   esac
   shift 2
@@ -32,8 +35,8 @@ done
 
 violations=0
 violation() {
-  printf '%s\n' "$*"
   violations=$((violations + 1))
+  ((violations > 30)) || printf '%s\n' "$*"
 }
 # each TEXT FORMAT: a violation for each line of standard input.
 each() {
@@ -93,14 +96,16 @@ done <"$ingests"
 
 each 'I5 in the root: ' < <(find . -mindepth 1 -maxdepth 1 ! -name lock ! -name format ! -name blobs ! -name fresh \
   ! -name ingest ! -name directories ! -name cas.sock ! -name cas-mount.log ! -name lost+found)
-if [[ -d fresh ]]; then each 'I5 ' < <(find fresh -mindepth 1); fi
+if [[ -d fresh ]]; then
+  each 'I5 ' < <(find fresh -mindepth 1 | if [[ $fresh == yes ]]; then grep -vE '^fresh/[A-Za-z0-9_-]+$'; else cat; fi)
+fi
 if [[ -d ingest ]]; then
   for directory in ingest/*; do
     [[ -e $directory ]] || continue
     key=${directory#ingest/}
     [[ -f $directory/data && -f $directory/ref && $(sha256sum <"$directory/ref") == "$key  -" ]] ||
       violation "I5 half-made: $directory: $(ls "$directory" | tr '\n' ' ')"
-    each 'I5 ' < <(find "$directory" -mindepth 1 | grep -vE "^$directory/(ref|data|startedat|updatedat|total|expected|error|checkpoints|hashstates(/(sha256|sha512|blake3)(/[0-9]+)?)?)$")
+    each 'I5 ' < <(find "$directory" -mindepth 1 | grep -vE "^$directory/(ref|data|startedat|updatedat|total|expected|error|failure|checkpoints|hashstates(/(sha256|sha512|blake3)(/[0-9]+)?)?)$")
   done
 fi
 if [[ -d directories ]]; then
