@@ -21,6 +21,8 @@ export interface ContentOwner {
   readonly settle: () => Promise<unknown>;
   /** Whether it has one. */
   readonly isSettled: () => boolean;
+  /** Whether it is neither being committed or removed nor gone. */
+  readonly isOpen: () => boolean;
   /** Bytes above `proven` are not those that were written. */
   readonly damaged: (proven: number) => void;
 }
@@ -119,29 +121,41 @@ export class Content {
 
   /** Tells that the writer has gone: what it left unhashed is read, and its data starts on its way to the disk. */
   sessionEnded(): void {
-    this.#progress.sessionEnded(this.file.openFd);
+    if (this.#loaded) this.#progress.sessionEnded(this.file.openFd);
     this.file.sync().catch(() => undefined);
   }
 
   /**
    * Makes what was written durable and saves the state of the hash, so that a later run can go on from there. A state
-   * that cannot be saved is no failure: the bytes are there.
+   * that cannot be saved is no failure: the bytes are there. Settles when none is being saved any more.
    */
   async checkpoint(): Promise<void> {
-    if (!this.#dirty) return;
-    this.#checkpointing ??= this.#checkpoint().finally(() => (this.#checkpointing = undefined));
+    if (this.#dirty && this.#owner.isOpen())
+      this.#checkpointing ??= this.#checkpoint().finally(() => (this.#checkpointing = undefined));
     await this.#checkpointing;
   }
 
-  /** fsync(2): everything written so far is durable. */
+  /** fsync(2): everything written so far is durable, and no recovery cuts it off. */
   async persist(): Promise<void> {
-    await this.file.makeDurable();
-    if (this.#owner.isSettled()) await this.checkpoint();
+    if (this.#owner.isOpen()) await this.resume();
+    const size = await this.file.makeDurable();
+    if (!this.#owner.isSettled()) return;
+    // One that is being made may have begun before the last write.
+    await this.#checkpointing?.catch(() => undefined);
+    this.#dirty ||= this.#checkpoints.underrates(size);
+    await this.checkpoint();
+    if (this.#checkpoints.underrates(size)) await this.#checkpoints.removeSeals();
   }
 
-  /** Settles when no checkpoint is being made. */
+  /** Settles when no checkpoint is being made and nothing else of it is being changed on disk. */
   async quiet(): Promise<void> {
     await this.#checkpointing?.catch(() => undefined);
+    await this.#checkpoints.quiet();
+  }
+
+  /** Does something while nothing of the checkpoints is being changed on disk. */
+  undisturbed<T>(action: () => Promise<T>): Promise<T> {
+    return this.#checkpoints.alone(action);
   }
 
   /**
@@ -159,9 +173,10 @@ export class Content {
         found: offset,
       });
     }
+    const fd = await this.file.open();
     for (let clearing; (clearing = this.#checkpoints.clear(offset, this.#progress.end)) !== undefined;)
       await clearing;
-    await this.#progress.resumeDigestAt(await this.file.open(), offset);
+    await this.#progress.resumeDigestAt(fd, offset);
   }
 
   /**
@@ -219,11 +234,19 @@ export class Content {
 
   async #checkpoint(): Promise<void> {
     this.#dirty = false;
-    await this.#owner.settle();
-    const captured = await this.#progress.capture();
-    this.#pace.taken(captured.offset);
-    const size = await this.file.makeDurable();
-    const saving = this.#checkpoints.save(await this.file.open(), captured, size, captured.isCurrent);
-    await saving.catch(() => (this.#dirty = true));
+    let done = false;
+    try {
+      await this.#owner.settle();
+      const captured = await this.#progress.capture();
+      this.#pace.taken(captured.offset);
+      const size = await this.file.makeDurable();
+      const saving = this.#checkpoints.save(await this.file.open(), captured, size, captured.isCurrent);
+      done = await saving.then(
+        () => true,
+        () => false,
+      );
+    } finally {
+      if (!done) this.#dirty = true;
+    }
   }
 }

@@ -2,7 +2,14 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 import { close, ifPresent, isCode, lstat, open, rename, unlink } from '../files.js';
 import { parseRef, type Ref } from '../ref.js';
-import { createDirectory, dataPath, type IngestRecord, keyOf, type SettledRecord } from './record.js';
+import {
+  createDirectory,
+  dataPath,
+  type IngestRecord,
+  keyOf,
+  removeDirectory,
+  type SettledRecord,
+} from './record.js';
 
 /*
  * Most ingests are committed within milliseconds, and every change of a directory or an inode costs a commit that
@@ -49,8 +56,13 @@ export async function settleFresh(root: string, record: IngestRecord): Promise<S
   const { ref, startedAt, permissions = DEFAULT_PERMISSIONS } = record;
   const directory = await createDirectory(join(root, 'ingest'), ref);
   const data = dataPath(directory);
-  await fs.promises.chmod(record.data, permissions);
-  await rename(record.data, data);
+  try {
+    await fs.promises.chmod(record.data, permissions);
+    await rename(record.data, data);
+  } catch (error) {
+    await removeDirectory(directory).catch(() => undefined);
+    throw error;
+  }
   return { ref, directory, data, startedAt };
 }
 

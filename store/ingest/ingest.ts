@@ -48,6 +48,8 @@ export class Ingest {
   readonly #report: Report;
   /** Why the writer of this session can write no more. */
   #spoilt: CasError | undefined;
+  /** Damaged bytes are about to be cut off. */
+  #cutting = false;
 
   constructor({ root, record, file, algorithm, policy, saved, report, onSettled }: IngestParts) {
     this.#file = file;
@@ -61,11 +63,15 @@ export class Ingest {
       // The descriptor of one that has ended is closed under its last sync.
       if (this.#life.state !== 'ended') this.keeper.noteFailure(failure?.message);
     };
-    const checkpoints = new Checkpoints(algorithm, () => this.record.directory);
+    // Once it has ended, the directory may be another's of the same ref.
+    const directory = (): string | undefined =>
+      this.#life.state === 'ended' ? undefined : this.record.directory;
+    const checkpoints = new Checkpoints(algorithm, directory);
     const progress = new Progress(algorithm, file.size, (offset) => checkpoints.best(offset));
     const owner = {
       settle: () => this.keeper.settle(),
       isSettled: () => !this.keeper.fresh,
+      isOpen: () => this.#life.state === 'open',
       damaged: (proven: number) => this.#damaged(proven),
     };
     this.content = new Content(file, progress, checkpoints, owner, policy, saved === undefined);
@@ -109,7 +115,7 @@ export class Ingest {
 
   /** Remembers why the last commit was refused. */
   refused(reason: string): void {
-    this.keeper.noteError(reason);
+    this.keeper.noteError((this.#cutting ? this.#spoilt?.message : undefined) ?? reason);
   }
 
   /** @throws CasError INGEST_SEALED when it is being removed or committed, or was */
@@ -124,9 +130,11 @@ export class Ingest {
   lock(): void {
     this.#throwIfSealed();
     this.#lock.take(this.ref);
+    this.retain();
+    // What the writer knows of the size is about to be wrong.
+    if (this.#cutting) return;
     this.#spoilt = undefined;
     this.keeper.noteError(undefined);
-    this.retain();
   }
 
   /** Ends the writer's session: the rest is hashed in the background, and its data starts on its way to the disk. */
@@ -154,8 +162,8 @@ export class Ingest {
     this.#users.wake();
     if (!this.#isIdle()) return;
     try {
-      const record = await this.keeper.settle();
-      if (this.#isIdle()) await this.keeper.writeTimes(record, this.#file.updatedAt);
+      await this.keeper.settle();
+      if (this.#isIdle()) await this.keeper.writeTimes(this.#file.updatedAt);
       // An error of its sync is remembered, and told by the next commit.
       if (this.#isIdle()) await this.content.checkpoint().catch(() => undefined);
     } finally {
@@ -333,7 +341,20 @@ export class Ingest {
     });
     this.keeper.noteError(this.#spoilt.message);
     this.#report({ level: 'error', message: 'ingest damaged', fields: { error: this.#spoilt.message } });
-    this.truncate(proven).catch(() => undefined);
+    this.#cut(proven).catch(() => undefined);
+  }
+
+  /** Cuts off what is above `size`, unless that has gone meanwhile. */
+  async #cut(size: number): Promise<void> {
+    this.#cutting = true;
+    this.retain();
+    try {
+      for (let obstacle; (obstacle = this.#truncateObstacle(size)) !== undefined;) await obstacle;
+      if (this.size > size) await this.content.truncate(size);
+    } finally {
+      this.#cutting = false;
+      this.release();
+    }
   }
 
   /** Whether nobody has it open and nothing is done to it: only then may the data file be closed. */

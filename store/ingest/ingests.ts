@@ -102,8 +102,8 @@ export class Ingests {
    * @returns whether the blob is new
    */
   async commit(ingest: Ingest, claim: Claim): Promise<boolean> {
-    for (let change; (change = this.#changing.get(ingest.ref)) !== undefined;) await change;
     if (claim.keep === true) await ingest.keeper.settle();
+    for (let change; (change = this.#changing.get(ingest.ref)) !== undefined;) await change;
     return commit(ingest, this.#blobs, claim, {
       alone: this.#fresh.size <= 1,
       drop: (moved) => (claim.keep === true ? ingest.commit() : this.#drop(ingest, moved)),
@@ -187,19 +187,20 @@ export class Ingests {
   async expire(now = new Date()): Promise<number> {
     await this.load();
     const { expiry, report } = this.#options;
-    const stale = [...this.#names.ingests()].filter(
-      (ingest) => !ingest.inUse && isExpired(ingest.status, expiry, now),
-    );
-    for (const ingest of stale) {
+    let count = 0;
+    for (const ingest of [...this.#names.ingests()]) {
       const { ref, size, updatedAt } = ingest.status;
+      // Asked when it is its turn: while others are removed it may be opened, or go.
+      if (ingest.inUse || this.#names.get(ref) !== ingest || !isExpired(ingest.status, expiry, now)) continue;
       await this.remove(ingest);
+      count++;
       report({
         level: 'info',
         message: 'ingest expired',
         fields: { ref, size, updated: updatedAt.toISOString() },
       });
     }
-    return stale.length;
+    return count;
   }
 
   /** Writes down what is only in memory and closes all files. */
@@ -207,6 +208,7 @@ export class Ingests {
     for (const ingest of this.#names.ingests()) {
       // Times that cannot be written are those of the file when it is next found.
       await ingest.settle().catch(() => undefined);
+      await ingest.content.quiet();
       await ingest.end();
     }
   }
@@ -223,11 +225,15 @@ export class Ingests {
   }
 
   async #move(ingest: Ingest, ref: Ref): Promise<void> {
-    await ingest.quiet();
-    const moved = await moveRecord(await ingest.keeper.settle(), ref);
-    this.#names.delete(ingest.ref);
-    ingest.keeper.move(moved);
-    this.#names.set(ref, ingest);
+    const { keeper, content } = ingest;
+    const move = async (): Promise<void> => {
+      const { directory, data } = await moveRecord(await keeper.settle(), ref);
+      this.#names.delete(ingest.ref);
+      keeper.move({ ...keeper.record, ref, directory, data });
+      this.#names.set(ref, ingest);
+    };
+    await keeper.settle();
+    await keeper.alone(() => content.undisturbed(move));
   }
 
   async #create(ref: Ref, algorithm: Algorithm, mode: number): Promise<Ingest> {
@@ -264,10 +270,13 @@ export class Ingests {
 
   /** Takes the name away at once; the record is gone when it settles. `moved`: its data file is elsewhere already. */
   async #drop(ingest: Ingest, moved = false): Promise<void> {
-    const { ref, record } = ingest;
+    const { ref } = ingest;
     this.#names.delete(ref);
     this.#fresh.delete(ingest);
-    const removed = moved && record.directory === undefined ? undefined : removeRecord(record);
+    const quiet = Promise.all([ingest.content.quiet(), ingest.keeper.quiet()]);
+    const removed = quiet.then(() =>
+      moved && ingest.record.directory === undefined ? undefined : removeRecord(ingest.record),
+    );
     await this.#change([ref], Promise.all([ingest.end(), removed]));
   }
 

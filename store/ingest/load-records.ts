@@ -68,9 +68,12 @@ async function loadRecord(directory: string, context: LoadContext): Promise<Load
   return { record, size, updatedAt, linked, saved: savedOf(found, size) };
 }
 
+/** By how many milliseconds the time that the kernel gives to files may be behind: a tick, at most (CONFIG_HZ=100). */
+const TICK = 10;
+
 async function removeHalfMade(directory: string, { openedAt }: LoadContext): Promise<void> {
-  const { mtime } = await fs.promises.stat(directory);
-  if (mtime < openedAt) await removeDirectory(directory);
+  const { mtimeMs } = await fs.promises.stat(directory);
+  if (mtimeMs < openedAt.getTime() - TICK) await removeDirectory(directory);
 }
 
 /** Cuts off what was not synced before another boot; the size that is left. What was never synced is left whole. */

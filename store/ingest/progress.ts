@@ -31,8 +31,8 @@ export class Progress {
   readonly #prefix: Prefix;
   readonly #extents = new Extents();
   readonly #best: (offset: number) => HashState | undefined;
-  /** Ascending; all above where hashing has come to. */
-  #milestones: Milestone[] = [];
+  /** Ascending: those of which it is not known yet whether the bytes reproduce them. */
+  #milestones: readonly Milestone[] = [];
   /** Hashed bytes were rewritten in this session: what follows may be as well, so nothing is read ahead. */
   #rewound = false;
 
@@ -75,6 +75,7 @@ export class Progress {
   writing(data: Uint8Array, offset: number): Promise<void> | undefined {
     // Bytes that are being rewritten must not be read and hashed meanwhile.
     this.#extents.remove(offset, offset + data.length);
+    this.#withdraw(offset);
     if (offset < this.#prefix.end) this.#rewind(offset);
     return offset === this.#prefix.end && this.#isNear() ? this.#prefix.append(data) : undefined;
   }
@@ -88,6 +89,7 @@ export class Progress {
 
   /** Tells that the file is about to have `size` bytes. */
   cut(size: number): void {
+    this.#withdraw(size);
     if (size < this.#prefix.end) this.#rewind(size);
     this.#extents.cut(size);
     if (size === 0) this.#rewound = false;
@@ -116,6 +118,7 @@ export class Progress {
    * @throws Error where the file ends before `offset`
    */
   async resumeDigestAt(fd: number, offset: number): Promise<void> {
+    this.#withdraw(offset);
     if (offset < this.#prefix.end) this.#rewind(offset);
     await this.#read(fd, offset);
   }
@@ -167,27 +170,31 @@ export class Progress {
 
   /** Hashes up to `until`, stopping at the milestones to compare. */
   #read(fd: number, until: number): Promise<void> {
-    while (this.#milestones[0] !== undefined && this.#milestones[0].offset <= until) {
-      const [milestone] = this.#milestones.splice(0, 1);
-      if (milestone !== undefined) this.#reach(fd, milestone);
-    }
+    for (const milestone of this.#milestones)
+      if (milestone.offset > this.#prefix.end && milestone.offset <= until) this.#reach(fd, milestone);
     return this.#prefix.catchUp(fd, until);
   }
 
-  #reach(fd: number, { offset, state, tell }: Milestone): void {
-    if (offset < this.#prefix.end) return;
+  #reach(fd: number, milestone: Milestone): void {
+    const { offset, state, tell } = milestone;
     this.#prefix.catchUp(fd, offset).catch(() => undefined);
-    const reached = this.#prefix.capture();
     const compare = (found: Captured): void => {
-      if (found.isCurrent()) tell(found.offset === offset && Buffer.compare(found.state, state) === 0);
+      if (!found.isCurrent()) return;
+      this.#milestones = this.#milestones.filter((other) => other !== milestone);
+      tell(found.offset === offset && Buffer.compare(found.state, state) === 0);
     };
-    reached.then(compare, () => undefined);
+    this.#prefix.capture().then(compare, () => undefined);
+  }
+
+  /** Gives up the milestones above `offset`: the bytes from there on are about to be others. */
+  #withdraw(offset: number): void {
+    if (this.#milestones.length === 0) return;
+    this.#milestones = this.#milestones.filter((milestone) => milestone.offset <= offset);
   }
 
   /** Takes hashing back to the best state that is not above `offset`. */
   #rewind(offset: number): void {
     this.#prefix.reset(this.#best(offset));
-    this.#milestones = this.#milestones.filter((milestone) => milestone.offset <= offset);
     this.#rewound = true;
   }
 }

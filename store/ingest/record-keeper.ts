@@ -48,6 +48,8 @@ export class RecordKeeper {
 
   /** Gives the record its directory if it has none yet. */
   settle(): Promise<SettledRecord> {
+    const { directory } = this.#record;
+    if (directory !== undefined) return Promise.resolve({ ...this.#record, directory });
     this.#settling ??= this.#settle().finally(() => (this.#settling = undefined));
     return this.#settling;
   }
@@ -61,9 +63,13 @@ export class RecordKeeper {
   }
 
   /** Writes down the times. */
-  async writeTimes(record: SettledRecord, updatedAt: Date): Promise<void> {
-    await this.#write(() => writeTimes(record, updatedAt));
-    if (this.#record.error !== undefined) await this.#note('error');
+  writeTimes(updatedAt: Date): Promise<void> {
+    return this.alone(async () => {
+      const record = await this.settle();
+      await writeTimes(record, updatedAt);
+      const { error } = this.#record;
+      if (error !== undefined) await writeNote(record.directory, 'error', error);
+    });
   }
 
   /**
@@ -85,13 +91,15 @@ export class RecordKeeper {
 
   /** Writes down the permissions that a commit takes away; undefined when it is decided. */
   async keepMode(permissions: number | undefined): Promise<void> {
-    const { directory } = this.#record;
-    if (directory !== undefined) await this.#write(() => writeMode(directory, permissions));
+    await this.alone(async () => {
+      const { directory } = this.#record;
+      if (directory !== undefined) await writeMode(directory, permissions);
+    });
   }
 
   /** Writes down what is declared. */
   expect(expectations: Expectations): Promise<void> {
-    return this.#write(async () => {
+    return this.alone(async () => {
       const { directory } = await this.settle();
       this.#record = { ...this.#record, ...expectations };
       await writeExpectations(directory, this.#record);
@@ -105,16 +113,17 @@ export class RecordKeeper {
   }
 
   #note(name: 'error' | 'failure'): Promise<void> {
-    return this.#write(async () => {
+    return this.alone(async () => {
       const { directory } = await this.settle();
       await writeNote(directory, name, this.#record[name]);
     });
   }
 
-  #write(change: () => Promise<void>): Promise<void> {
-    const written = this.#writing.then(change);
-    this.#writing = written.catch(() => undefined);
-    return written;
+  /** Makes a change on disk once those before are made; none is made before it has ended. */
+  alone<T>(change: () => Promise<T>): Promise<T> {
+    const changed = this.#writing.then(change);
+    this.#writing = changed.catch(() => undefined);
+    return changed;
   }
 
   async #settle(): Promise<SettledRecord> {

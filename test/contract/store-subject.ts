@@ -125,7 +125,7 @@ function writerOf(ingest: Ingest): Writer {
     write,
     append: (data) => write(data, ingest.size),
     truncate: (size) => ingest.truncate(size),
-    sync: () => ingest.sync(),
+    sync: () => ingest.persist(),
     close: () => {
       ingest.unlock();
       return Promise.resolve();

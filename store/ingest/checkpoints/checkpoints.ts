@@ -9,6 +9,7 @@ import {
   readSeals,
   readStates,
   removeOtherStates,
+  removeSeals,
   removeStates,
   writeSeals,
   writeState,
@@ -33,8 +34,10 @@ export class Checkpoints {
   #trusted: Checkpoint[] = [];
   /** Those of an earlier boot, ascending: the bytes below must reproduce them. */
   #earlier: Checkpoint[] = [];
-  /** The save under way. */
-  #saving: Promise<unknown> | undefined;
+  /** How many bytes are durable, by the seals on disk; undefined where there are none. */
+  #vouched: number | undefined;
+  /** What is being changed on disk: one change follows the other. */
+  #changing: Promise<void> | undefined;
 
   /** `directory` tells the ingest's, which may move; undefined while it has none. */
   constructor(algorithm: Algorithm, directory: () => string | undefined) {
@@ -56,11 +59,85 @@ export class Checkpoints {
    * Reads what was saved of the data file `fd`, and removes what cannot be used: states beyond its end, without a
    * whole seal, of another file or algorithm, and all those of this boot where a sample shows other bytes than before.
    */
-  async load(fd: number): Promise<void> {
+  load(fd: number): Promise<void> {
+    return this.alone(() => this.#load(fd));
+  }
+
+  /**
+   * Removes every state above `offset`, one that is being saved included: bytes from there on are about to change.
+   * Undefined where there is none. `hashed` is how far hashing has come, which no state can be above.
+   */
+  clear(offset: number, hashed: number): Promise<void> | undefined {
+    if (this.#changing !== undefined && hashed > offset)
+      return this.#changing.then(() => this.clear(offset, hashed));
+    const stale = [...this.#trusted, ...this.#earlier].filter((checkpoint) => checkpoint.offset > offset);
+    return stale.length === 0 ? undefined : this.alone(() => this.#remove(stale));
+  }
+
+  /** The bytes below a state of an earlier boot have reproduced it. */
+  async prove({ offset }: Checkpoint): Promise<void> {
+    const proven = this.#earlier.find((checkpoint) => checkpoint.offset === offset);
+    if (proven === undefined) return;
+    const seal = sealState({ ...proven.seal, boot: bootId() }, proven.state);
+    this.#earlier = this.#earlier.filter((checkpoint) => checkpoint !== proven);
+    this.#trusted = insert(this.#trusted, { ...proven, seal });
+    await this.alone(async () => {
+      const directory = this.#directory();
+      if (directory === undefined) return;
+      const seals = this.#seals();
+      await writeSeals(directory, seals);
+      this.#vouched = durableBy(seals);
+    });
+  }
+
+  /**
+   * Saves a state of the data file `fd`, whose first `size` bytes are durable, unless `isCurrent` tells that bytes
+   * below it are no longer those it has hashed.
+   */
+  save(fd: number, hashed: HashState, size: number, isCurrent: () => boolean): Promise<void> {
+    return this.alone(() => this.#save(fd, hashed, size, isCurrent));
+  }
+
+  /** Whether a recovery would take fewer than `size` bytes for durable. */
+  underrates(size: number): boolean {
+    return this.#vouched !== undefined && this.#vouched < size;
+  }
+
+  /** Removes the seals, so that a recovery cuts nothing off: it does not know how much is durable. */
+  removeSeals(): Promise<void> {
+    return this.alone(async () => {
+      const directory = this.#directory();
+      if (directory !== undefined) await removeSeals(directory);
+      this.#vouched = undefined;
+    });
+  }
+
+  /** Makes a change on disk once those before are made; none is made before it has ended. */
+  alone<T>(change: () => Promise<T>): Promise<T> {
+    const changed = (this.#changing ?? Promise.resolve()).then(change);
+    const ended = changed
+      .then(
+        () => undefined,
+        () => undefined,
+      )
+      .finally(() => {
+        if (this.#changing === ended) this.#changing = undefined;
+      });
+    this.#changing = ended;
+    return changed;
+  }
+
+  /** Settles when nothing on disk is being changed. */
+  async quiet(): Promise<void> {
+    while (this.#changing !== undefined) await this.#changing;
+  }
+
+  async #load(fd: number): Promise<void> {
     const directory = this.#directory();
     if (directory === undefined) return;
     await removeOtherStates(directory, this.algorithm);
     const [states, seals] = await Promise.all([readStates(directory, this.algorithm), readSeals(directory)]);
+    this.#vouched = durableBy(seals);
     const sound: Checkpoint[] = [];
     for (const state of states) {
       const seal = seals.find(
@@ -79,63 +156,28 @@ export class Checkpoints {
     await removeStates(directory, this.algorithm, dropped);
   }
 
-  /**
-   * Removes every state above `offset`, one that is being saved included: bytes from there on are about to change.
-   * Undefined where there is none. `hashed` is how far hashing has come, which no state can be above.
-   */
-  clear(offset: number, hashed: number): Promise<void> | undefined {
-    const above = (checkpoint: Checkpoint): boolean => checkpoint.offset > offset;
-    if (this.#saving !== undefined && hashed > offset)
-      return this.#saving.then(() => this.clear(offset, hashed));
-    const stale = [...this.#trusted, ...this.#earlier].filter(above);
-    return stale.length === 0 ? undefined : this.#remove(stale);
-  }
-
-  /** The bytes below a state of an earlier boot have reproduced it. */
-  async prove({ offset }: Checkpoint): Promise<void> {
-    const proven = this.#earlier.find((checkpoint) => checkpoint.offset === offset);
-    if (proven === undefined) return;
-    const seal = sealState({ ...proven.seal, boot: bootId() }, proven.state);
-    this.#earlier = this.#earlier.filter((checkpoint) => checkpoint !== proven);
-    this.#trusted = insert(this.#trusted, { ...proven, seal });
-    const directory = this.#directory();
-    if (directory !== undefined) await writeSeals(directory, this.#seals());
-  }
-
-  /**
-   * Saves a state of the data file `fd`, whose first `size` bytes are durable, unless `isCurrent` tells that bytes
-   * below it are no longer those it has hashed.
-   */
-  async save(fd: number, hashed: HashState, size: number, isCurrent: () => boolean): Promise<void> {
-    const same = this.best(hashed.offset);
-    if (same?.offset === hashed.offset && same.seal.size === size) return;
-    await this.#saving;
-    const saving = this.#save(fd, hashed, size, isCurrent);
-    this.#saving = saving.catch(() => undefined);
-    try {
-      await saving;
-    } finally {
-      this.#saving = undefined;
-    }
-  }
-
   async #save(
     fd: number,
     { offset, state }: HashState,
     size: number,
     isCurrent: () => boolean,
   ): Promise<void> {
+    const same = this.best(offset);
+    if (same?.offset === offset && same.seal.size === size) return;
     const sample = await sampleOf(fd, offset);
     const directory = this.#directory();
     if (directory === undefined || !isCurrent()) return;
     const inode = `${fstat(fd).ino}`;
     const { algorithm } = this;
     const seal = sealState({ algorithm, offset, size, inode, boot: bootId(), sample }, state);
-    const next = insert(this.#trusted, { offset, state, seal });
+    const saved = { offset, state, seal };
+    const next = insert(this.#trusted, saved);
     const given = new Set(surplus(next.map((checkpoint) => checkpoint.offset)));
     const kept = next.filter((checkpoint) => !given.has(checkpoint.offset));
-    await writeState(directory, algorithm, { offset, state }, [...kept, ...this.#earlier].map(sealOf));
-    this.#trusted = next;
+    const seals = [...kept, ...this.#earlier].map(sealOf);
+    await writeState(directory, algorithm, { offset, state }, seals);
+    this.#trusted = insert(this.#trusted, saved);
+    this.#vouched = durableBy(seals);
     await this.#remove(next.filter((checkpoint) => given.has(checkpoint.offset)));
   }
 
@@ -155,6 +197,10 @@ export class Checkpoints {
 
 function sealOf({ seal }: Checkpoint): WrittenSeal {
   return seal;
+}
+
+function durableBy(seals: readonly WrittenSeal[]): number | undefined {
+  return seals.length === 0 ? undefined : Math.max(...seals.map((seal) => seal.size));
 }
 
 function insert(checkpoints: readonly Checkpoint[], checkpoint: Checkpoint): Checkpoint[] {

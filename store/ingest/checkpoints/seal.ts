@@ -44,12 +44,14 @@ export function decodeSeals(text: string): WrittenSeal[] {
 function parse(line: string): WrittenSeal | undefined {
   try {
     const seal = JSON.parse(line) as WrittenSeal | null;
-    const readable =
-      seal?.version === 1 && Number.isSafeInteger(seal.offset) && Number.isSafeInteger(seal.size);
-    return readable ? seal : undefined;
+    return seal?.version === 1 && isCount(seal.offset) && isCount(seal.size) ? seal : undefined;
   } catch {
     return undefined;
   }
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 function checkOf({ algorithm, offset, size, inode, boot, sample }: Seal, state: Uint8Array): string {

@@ -37,17 +37,25 @@ export async function readStates(directory: string, algorithm: Algorithm): Promi
   offsets.sort((a, b) => a - b);
   const states = offsets.map(async (offset) => ({
     offset,
-    state: await fs.promises.readFile(join(root, `${offset}`)),
+    state: await readWhole(join(root, `${offset}`)),
   }));
   return Promise.all(states);
 }
 
 /** The seals that were written last; none where they cannot be read. */
 export async function readSeals(directory: string): Promise<WrittenSeal[]> {
+  return decodeSeals((await readWhole(join(directory, SEALS))).toString());
+}
+
+/** What a damaged file system says of a file. Where descriptors or memory run out, nothing is known of it. */
+const DAMAGE = ['EBADMSG', 'EIO', 'EISDIR', 'ENOENT', 'EUCLEAN'];
+
+/** What a file holds; nothing where it is not there or damaged. */
+async function readWhole(path: string): Promise<Buffer> {
   try {
-    return decodeSeals(await fs.promises.readFile(join(directory, SEALS), 'utf8'));
+    return await fs.promises.readFile(path);
   } catch (error) {
-    if (isCode(error, 'ENOENT')) return [];
+    if (DAMAGE.some((code) => isCode(error, code))) return Buffer.alloc(0);
     throw error;
   }
 }
@@ -68,6 +76,11 @@ export async function writeState(
   await writeSeals(directory, seals);
 }
 
+/** Removes the seals of all states. */
+export async function removeSeals(directory: string): Promise<void> {
+  await ifPresent(unlink(join(directory, SEALS)));
+}
+
 export async function writeSeals(directory: string, seals: readonly WrittenSeal[]): Promise<void> {
   await replaceFile(join(directory, SEALS), encodeSeals(seals));
 }
@@ -80,7 +93,8 @@ export async function removeStates(
 ): Promise<void> {
   if (offsets.length === 0) return;
   const root = join(directory, 'hashstates', algorithm);
-  for (const offset of offsets) await ifPresent(unlink(join(root, `${offset}`)));
+  for (const offset of offsets)
+    await fs.promises.rm(join(root, `${offset}`), { recursive: true, force: true });
   await fsyncDirectory(root);
 }
 

@@ -220,11 +220,12 @@ test('an ingest that was about to be closed when its commit began stays open unt
   const committing = ingests.commit(ingest, { digest });
   await settling;
   for (let turn = 0; turn < 20; turn++) await setImmediate();
-  t.is(openDescriptors(`${root}/ingest`).filter((path) => path.endsWith('/data')).length, 1);
+  const open = (): string[] => openDescriptors(`${root}/ingest`).filter((path) => path.endsWith('/data'));
+  t.is(open().length, 1);
   finish();
   t.true(await committing);
   t.is(await digestOfFile(blobs.path(digest)), digest);
-  t.is(openDescriptors(`${root}/ingest`).length, 0);
+  t.is(open().length, 0);
 });
 
 test('an error of the sync is final for the next run too, until the file is cut to nothing', async (t) => {
