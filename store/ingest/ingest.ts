@@ -220,7 +220,8 @@ export class Ingest {
     this.#throwIfFailed();
     await this.content.persist();
     await this.keeper.quiet();
-    await this.#file.persistName();
+    // One that has ended has no name, or one that its commit makes durable.
+    if (this.#life.state !== 'ended') await this.#file.persistName();
   }
 
   /** Makes the data durable, or such that no name can be durable before it. An error is final for the ingest. */
