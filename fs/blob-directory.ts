@@ -150,7 +150,7 @@ export class BlobDirectory extends IngestDirectory {
     const { ingests } = this.context.store;
     const left = await ingests.find(this.refOf(name));
     if (left !== undefined && !left.locked) await ingests.remove(left);
-    else if (left !== undefined) throw new CasError('INGEST_BUSY', { subject: left.ref });
+    else if (left !== undefined) throw left.busy();
   }
 
   #subject(name: Name): string {

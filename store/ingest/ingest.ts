@@ -5,6 +5,7 @@ import { fstat, lstat, read } from '../files.js';
 import type { Ref } from '../ref.js';
 import type { DataFile } from './data-file.js';
 import { Life } from './life.js';
+import type { Reached } from './prefix.js';
 import type { IngestWritten, Progress } from './progress.js';
 import type { Expectations, IngestRecord } from './record.js';
 import { RecordKeeper } from './record-keeper.js';
@@ -66,10 +67,12 @@ export class Ingest {
   get status(): IngestStatus {
     const { size, updatedAt } = this.#file;
     return statusOf(this.record, {
+      algorithm: this.#progress.algorithm,
       offset: this.#progress.length,
       size,
       updatedAt,
-      lockedSince: this.#lock.since,
+      holder: this.#lock.holder,
+      rate: this.#lock.rate,
       error: this.#error,
     });
   }
@@ -85,12 +88,12 @@ export class Ingest {
   }
 
   /**
-   * Takes the ingest for writing; {@link unlock} gives it back.
-   * @throws CasError INGEST_BUSY, saying since when; INGEST_SEALED
+   * Takes the ingest for writing; {@link unlock} gives it back. `thread` is the caller's, where it is known.
+   * @throws CasError INGEST_BUSY, saying who holds it and since when; INGEST_SEALED
    */
-  lock(): void {
+  lock(thread?: number): void {
     this.#throwIfSealed();
-    this.#lock.take(this.ref);
+    this.#lock.take(this.ref, thread);
     this.#error = undefined;
     this.retain();
   }
@@ -196,6 +199,7 @@ export class Ingest {
     let size = 0;
     try {
       size = await this.#file.write(data, offset);
+      this.#lock.wrote(size);
     } catch (error) {
       await held;
       throw error;
@@ -262,6 +266,16 @@ export class Ingest {
   /** The digest of the first {@link IngestStatus.offset} bytes. */
   prefixDigest(): Promise<Digest> {
     return this.#progress.digest();
+  }
+
+  /** How many bytes from the start are hashed, and their digest, once all that is queued is; undefined where they change. */
+  reached(): Promise<Reached | undefined> {
+    return this.#progress.reached();
+  }
+
+  /** The error for whoever wants it while a writer has it. */
+  busy(): CasError {
+    return this.#lock.busy(this.ref);
   }
 
   /** Ends it for good, committed or removed. Who has it open can still read what it was. */

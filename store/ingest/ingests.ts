@@ -75,14 +75,14 @@ export class Ingests {
   }
 
   /**
-   * Makes an ingest, empty and locked for its creator, who unlocks it.
+   * Makes an ingest, empty and locked for its creator, who unlocks it. `thread` is the caller's, where it is known.
    * @throws CasError INGEST_EXISTS
    */
-  async create(ref: Ref, algorithm: Algorithm, mode = 0o600): Promise<Ingest> {
+  async create(ref: Ref, algorithm: Algorithm, mode = 0o600, thread?: number): Promise<Ingest> {
     await this.load();
     for (let change; (change = this.#changing.get(ref)) !== undefined;) await change;
     if (this.#names.get(ref) !== undefined) throw new CasError('INGEST_EXISTS', { subject: ref });
-    return this.#change([ref], this.#create(ref, algorithm, mode));
+    return this.#change([ref], this.#create(ref, algorithm, mode, thread));
   }
 
   /**
@@ -117,7 +117,7 @@ export class Ingests {
       if (target === 'directory') throw new CasError('DIRECTORY_EXISTS', { subject: ref });
       if (change !== undefined) await change;
       else if (target === undefined) break;
-      else if (target.locked) throw new CasError('INGEST_BUSY', { subject: ref });
+      else if (target.locked) throw target.busy();
       else await this.remove(target);
     }
     ingest.checkMovable();
@@ -191,11 +191,11 @@ export class Ingests {
     this.#names.set(ref, ingest);
   }
 
-  async #create(ref: Ref, algorithm: Algorithm, mode: number): Promise<Ingest> {
+  async #create(ref: Ref, algorithm: Algorithm, mode: number, thread?: number): Promise<Ingest> {
     const { record, data } = await createFresh(this.#root, ref, mode);
     const ingest = this.#ingest(record, algorithm, 0, record.startedAt, data);
     if (record.directory === undefined) this.#fresh.add(ingest);
-    ingest.lock();
+    ingest.lock(thread);
     return ingest;
   }
 

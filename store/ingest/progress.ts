@@ -1,7 +1,7 @@
 import type { Algorithm, Digest } from '../digest.js';
 import { createHasher } from '../hasher/engines.js';
 import { Extents } from './extents.js';
-import { hashRange, Prefix } from './prefix.js';
+import { hashRange, Prefix, type Reached } from './prefix.js';
 
 /** What a write took; `held` settles when the data passed in is free again. */
 export interface IngestWritten {
@@ -81,6 +81,11 @@ export class Progress {
       this.#prefix.reset();
       throw error;
     }
+  }
+
+  /** How many bytes are hashed, and their digest, once all that is queued is; undefined where they were rewritten. */
+  reached(): Promise<Reached | undefined> {
+    return this.#prefix.reached();
   }
 
   /** The digest of the first {@link length} bytes, once all that is queued is hashed. */
