@@ -35,7 +35,9 @@ function program(): Command {
   for (const { name, help, options, run } of COMMANDS) {
     const command = cas.command(name).description(help).copyInheritedSettings(cas);
     for (const { flags, help: what, choices } of options) {
-      command.addOption(command.createOption(flags, what).choices(choices));
+      const option = command.createOption(flags, what);
+      if (choices) option.choices(choices);
+      command.addOption(option);
     }
     command.action(async (given: Record<string, string>) => {
       const { root, mount, json } = command.optsWithGlobals<Globals>();

@@ -1,7 +1,8 @@
 import type { FastifySchema } from 'fastify';
 import { ALGORITHMS, parseAlgorithm } from '../../store/digest.js';
+import { statusJsonOfAll } from '../../store/ingest/status-json.js';
 import type { Store } from '../../store/store.js';
-import type { BlobLine, IngestLine, Status } from './protocol.js';
+import type { BlobLine, Status } from './protocol.js';
 
 /** What the routes work on. */
 export interface Control {
@@ -43,7 +44,7 @@ export const ROUTES: readonly Route[] = [
     method: 'GET',
     url: '/v1/ingests',
     schema: { querystring: NOTHING },
-    handle: (control) => ingests(control.store),
+    handle: ({ store }) => statusJsonOfAll(store.ingests),
   },
 ];
 
@@ -66,21 +67,5 @@ async function* blobs(store: Store, algorithm: string | undefined): AsyncGenerat
   const wanted = algorithm === undefined ? ALGORITHMS : [parseAlgorithm(algorithm)];
   for await (const { digest, size, committedAt } of store.blobs.list(wanted)) {
     yield { digest, size, committed: committedAt.toISOString() };
-  }
-}
-
-async function* ingests(store: Store): AsyncGenerator<IngestLine> {
-  for (const ingest of await store.ingests.list()) {
-    yield {
-      ref: ingest.ref,
-      size: ingest.size,
-      offset: ingest.offset,
-      total: ingest.total ?? null,
-      expected: ingest.expected ?? null,
-      started: ingest.startedAt.toISOString(),
-      updated: ingest.updatedAt.toISOString(),
-      locked: ingest.lockedSince?.toISOString() ?? null,
-      error: ingest.error ?? null,
-    };
   }
 }
