@@ -2,7 +2,9 @@ import type { Configuration, Invocation } from './configuration.js';
 import { FAULT_ROUTES, ROUTES } from './control/routes.js';
 import { type DaemonLog, openDaemonLog } from './daemon-log.js';
 import { Failure, messageOf, MOUNT_EXIT } from './failure.js';
+import type { Report } from '../store/report.js';
 import { findHolders } from './holders.js';
+import { keepHouse } from './housekeeping.js';
 import { installLastResort } from './last-resort.js';
 import { errorFields } from './log.js';
 import { watchLogLevel } from './log-level.js';
@@ -45,11 +47,21 @@ export async function serve(
   const transport = chooseTransport(given.transport);
   const mountpoint = await prepareMountpoint(given);
   const configuration = { ...given, mountpoint, root: canonicalPath(given.root) };
-  const store = await openFreeStore(configuration.root, { sync: configuration.sync });
+  const { sync, verify, checkpoint, expireNamed, expireTemporary } = configuration;
+  const expiry = { named: expireNamed, temporary: expireTemporary };
+  let report: Report | undefined;
+  const store = await openFreeStore(configuration.root, {
+    sync,
+    verify,
+    checkpoint,
+    expiry,
+    report: (event) => report?.(event),
+  });
   const closers: Run['closers'] = [() => store.close()];
   try {
     const daemonLog = openDaemonLog(configuration);
     const { log } = daemonLog;
+    report = ({ level, message, fields }) => log[level](fields, message);
     let service: Service | undefined;
     installLastResort(log, () => service?.abort());
     const endRequests = new EndRequests();
@@ -89,6 +101,7 @@ async function attend(run: Run, service: Service, ready: () => Promise<void>): P
   }
   if (!foreground) daemonLog.adoptStandardStreams();
   notify('READY=1', daemonLog);
+  run.closers.push(keepHouse(service.store, log));
   log.info({ mountpoint, store: root, transport, passthrough, options: kernelOptions }, 'mounted');
 
   const error = await broken;

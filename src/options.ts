@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { CHECKPOINT_STEP } from '../store/ingest/pace.js';
 
 /** The value of an option. */
 export type Value = string | number | boolean;
@@ -49,6 +50,30 @@ const OPTIONS = {
     help: 'commit: each commit is durable when it returns; batch: within a second',
     parse: oneOf('commit', 'batch'),
     fallback: 'commit',
+  },
+  verify: {
+    argument: 'WHEN',
+    help: 'auto: what was hashed while it was written is not read again; always: each commit reads all bytes',
+    parse: oneOf('auto', 'always'),
+    fallback: 'auto',
+  },
+  checkpoint: {
+    argument: 'SIZE',
+    help: 'save how far an ingest is hashed each SIZE bytes, such as 64M; never: only when it is closed',
+    parse: byteCount,
+    fallback: CHECKPOINT_STEP,
+  },
+  expireNamed: {
+    argument: 'AGE',
+    help: 'remove ingests that nobody has written for AGE, such as 90m, 36h or 14d',
+    parse: age,
+    fallback: Infinity,
+  },
+  expireTemporary: {
+    argument: 'AGE',
+    help: "the same for tools' temporary files outside ingest/; never keeps them",
+    parse: age,
+    fallback: 24 * 60 * 60 * 1000,
   },
   uid: { argument: 'N', help: 'owner of everything in the mount', parse: wholeNumber, fallback: undefined },
   gid: { argument: 'N', help: 'group of everything in the mount', parse: wholeNumber, fallback: undefined },
@@ -135,6 +160,25 @@ function wholeNumber(text: string): number {
   // (uid_t)-1 means "unchanged" to chown(2) and is nobody's.
   if (!(value < 0xffff_ffff)) throw new RangeError('a number from 0 to 4294967294');
   return value;
+}
+
+const POWERS = ['', 'K', 'M', 'G', 'T'];
+
+function byteCount(text: string): number {
+  if (text === 'never') return Infinity;
+  const [, count, unit = ''] = /^([1-9]\d{0,5})([KMGT]?)$/.exec(text) ?? [];
+  if (count === undefined) throw new RangeError('a size such as 512K or 64M, or never');
+  return Number(count) * 1024 ** POWERS.indexOf(unit);
+}
+
+const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** In milliseconds. */
+function age(text: string): number {
+  if (text === 'never') return Infinity;
+  const [, count, unit = ''] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
+  if (count === undefined) throw new RangeError('an age such as 90m, 36h or 14d, or never');
+  return Number(count) * (UNITS[unit] ?? 0);
 }
 
 function octal(text: string): number {

@@ -5,6 +5,8 @@ import { fchmod, fstat, lstat } from './files.js';
 import type { Ingest } from './ingest/ingest.js';
 import { setTimes } from './times.js';
 
+const READ_ONLY = 0o444;
+
 /** What a commit claims. */
 export interface Claim {
   readonly digest: Digest;
@@ -40,6 +42,7 @@ export interface CommitContext {
  *    commit has it all. What a failure leaves is removed when the store is next opened.
  *
  * A crash before 6 leaves the ingest, after it the blob; in between there is nothing. Up to 6 every failure unseals.
+ * What a crash leaves of 4 and 8 is undone or finished when the ingests are next loaded.
  * @returns whether the blob is new
  * @throws CasError SIZE_MISMATCH, DIGEST_MISMATCH, INGEST_FAILED, INGEST_SEALED; the system's own errors
  */
@@ -82,16 +85,30 @@ function refuse(ingest: Ingest, error: unknown): void {
 async function publish(ingest: Ingest, blobs: Blobs, { digest, keep = false }: Claim): Promise<boolean> {
   const fd = await ingest.open();
   const mode = Number(fstat(fd).mode) & 0o777;
-  const readOnly = mode === 0o444 ? Promise.resolve() : fchmod(fd, 0o444);
+  const readOnly = mode === READ_ONLY ? Promise.resolve() : makeReadOnly(ingest, fd, mode);
   try {
     await Promise.all([ingest.sync(), readOnly]);
     setTimes(fd, 'now', 'now');
     checkFile(ingest, fd);
-    return await place(ingest, blobs, digest, keep);
+    const placed = await place(ingest, blobs, digest, keep);
+    if (keep && mode !== READ_ONLY) await ingest.keeper.keepMode(undefined).catch(() => undefined);
+    return placed;
   } catch (error) {
-    await readOnly.then(() => fchmod(fd, mode)).catch(() => undefined);
+    await readOnly.then(() => makeWritable(ingest, fd, mode)).catch(() => undefined);
     throw error;
   }
+}
+
+/** After a crash the permissions are given back. */
+async function makeReadOnly(ingest: Ingest, fd: number, mode: number): Promise<void> {
+  await ingest.keeper.keepMode(mode);
+  await fchmod(fd, READ_ONLY);
+}
+
+async function makeWritable(ingest: Ingest, fd: number, mode: number): Promise<void> {
+  if (mode === READ_ONLY) return;
+  await fchmod(fd, mode);
+  await ingest.keeper.keepMode(undefined);
 }
 
 /** The name is given to a path, but the bytes were verified through a descriptor: both must be the same whole file. */
@@ -120,7 +137,7 @@ function checkSize({ record, size }: Ingest, claim: Claim): void {
 async function checkDigest(ingest: Ingest, digest: Digest): Promise<void> {
   const { expected: declared } = ingest.record;
   for (const expected of new Set([digest, declared ?? digest])) {
-    const found = await ingest.digest(algorithmOf(expected));
+    const found = await ingest.digest(algorithmOf(expected), expected);
     if (found !== expected) throw new CasError('DIGEST_MISMATCH', { subject: ingest.ref, expected, found });
   }
 }

@@ -12,10 +12,13 @@ export const ERRORS = {
   EXPECTATION_INVALID: ['EINVAL', 'the declared digest or size cannot be read'],
   HASH_STATE_INVALID: ['EINVAL', 'the saved hash state cannot be used'],
   INGEST_BUSY: ['EBUSY', 'another writer holds the ingest'],
+  INGEST_DAMAGED: ['EIO', 'bytes that were written are not there any more'],
   INGEST_EXISTS: ['EEXIST', 'the ingest is already there'],
   INGEST_FAILED: ['EIO', 'an earlier write or sync of this ingest failed'],
   INGEST_NOT_FOUND: ['ENOENT', 'there is no such ingest'],
   INGEST_SEALED: ['EBADF', 'the ingest was committed while this handle was open'],
+  METADATA_DAMAGED: ['EIO', 'the metadata database is damaged'],
+  METADATA_UNAVAILABLE: ['EIO', 'the metadata database cannot be used'],
   OFFSET_INVALID: ['EINVAL', 'the offset or size is out of range'],
   REF_INVALID: ['EINVAL', 'the name cannot be an ingest reference'],
   REF_NOT_UTF8: ['EILSEQ', 'the name is not valid UTF-8'],
@@ -29,6 +32,12 @@ export const ERRORS = {
 
 /** A stable error code, the key of {@link ERRORS}. */
 export type ErrorCode = keyof typeof ERRORS;
+
+/** The code of the failure that a message tells of; undefined where it is none of ours. */
+export function codeIn(message: string): ErrorCode | undefined {
+  const codes = Object.keys(ERRORS) as ErrorCode[];
+  return codes.find((code) => `: ${message}: `.includes(`: ${ERRORS[code][1]}: `));
+}
 
 /** What an error is about; every field that is known is shown in the message. */
 export interface ErrorDetail {

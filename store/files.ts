@@ -1,4 +1,5 @@
 import fs from 'node:fs';
+import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { bind } from './libc.js';
 
@@ -47,6 +48,7 @@ export const chown = small(fs.fchownSync, promisify(fs.fchown));
 export const close = small(fs.closeSync, promisify(fs.close));
 export const closeLarge = large(promisify(fs.close));
 export const fchmod = small(fs.fchmodSync, promisify(fs.fchmod));
+export const fdatasync = large(promisify(fs.fdatasync));
 export const fsync = large(promisify(fs.fsync));
 export const ftruncate = large((fd: number, size: number) => promisify(fs.ftruncate)(fd, size));
 export const mkdir = small(
@@ -151,16 +153,19 @@ export const renameNoReplace = small(
   (from, to) => renameat2.later(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE),
 );
 
-/** Makes a small file that must not be there yet. */
-export const createFile = small(
-  (path: string, text: string) => fs.writeFileSync(path, text, { flag: 'wx', mode: 0o600 }),
-  (path, text) => fs.promises.writeFile(path, text, { flag: 'wx', mode: 0o600 }),
+/** Makes a small file that must not be there yet, and syncs what is in it: its name can be durable only with that. */
+export const createFile = large((path: string, text: string) =>
+  fs.promises.writeFile(path, text, { flag: 'wx', mode: 0o600, flush: true }),
 );
 
-/** Replaces a small file: written beside it, then renamed over it, so that a reader sees one or the other. */
-export async function replaceFile(path: string, text: string): Promise<void> {
-  await fs.promises.writeFile(`${path}.tmp`, text, { mode: 0o600 });
+/**
+ * Replaces a small file: written beside it, then renamed over it, so that a reader sees one or the other. With
+ * `durable` this also holds after a power cut, and when it settles the new one is there for good.
+ */
+export async function replaceFile(path: string, text: string, durable = false): Promise<void> {
+  await onPool(fs.promises.writeFile(`${path}.tmp`, text, { mode: 0o600, flush: durable }));
   await rename(`${path}.tmp`, path);
+  if (durable) await fsyncDirectory(dirname(path));
 }
 
 /** The names in a directory; none where there is no directory. */

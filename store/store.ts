@@ -1,11 +1,13 @@
 import fs from 'node:fs';
 import { join } from 'node:path';
+import type { BlobLabels } from './blob-labels.js';
 import { Blobs } from './blobs.js';
 import { type Durability, durabilityFor, type SyncPolicy } from './durability.js';
 import { CasError } from './errors.js';
 import { isCode } from './files.js';
-import { Ingests } from './ingest/ingests.js';
+import { Ingests, type IngestsOptions } from './ingest/ingests.js';
 import { lockStore, type StoreLock } from './lock.js';
+import { openLabels } from './open-labels.js';
 
 /** The version of the layout on disk that this code reads and writes. */
 export const FORMAT = 1;
@@ -13,7 +15,7 @@ export const FORMAT = 1;
 /** What may stand in a directory that becomes a store: nothing, a fresh disk's own, or a containerd content root. */
 const ADOPTABLE = new Set(['lost+found', 'blobs', 'ingest', 'lock', 'format.tmp']);
 
-export interface StoreOptions {
+export interface StoreOptions extends IngestsOptions {
   /** When a commit is acknowledged; see {@link SyncPolicy}. Default `commit`. */
   readonly sync?: SyncPolicy;
 }
@@ -24,6 +26,7 @@ export interface Store {
   readonly format: number;
   readonly durability: Durability;
   readonly blobs: Blobs;
+  readonly labels: BlobLabels;
   readonly ingests: Ingests;
   /** Ends all work and gives the lock back. A second call is the same as the first. */
   close(): Promise<void>;
@@ -34,7 +37,7 @@ export interface Store {
  * as fast as an empty one.
  * @throws CasError STORE_LOCKED, STORE_FORMAT, STORE_INVALID, STORE_UNREADABLE
  */
-export async function openStore(root: string, { sync = 'commit' }: StoreOptions = {}): Promise<Store> {
+export async function openStore(root: string, options: StoreOptions = {}): Promise<Store> {
   let lock: StoreLock | undefined;
   try {
     fs.mkdirSync(root, { recursive: true, mode: 0o700 });
@@ -43,22 +46,31 @@ export async function openStore(root: string, { sync = 'commit' }: StoreOptions 
     // World-traversable stores have exposed setuid files of layers (CVE-2021-41091, CVE-2021-41103).
     fs.chmodSync(root, 0o700);
     writeFormat(root);
-    const durability = durabilityFor(root, sync);
-    const blobs = await Blobs.open(join(root, 'blobs'), durability);
-    return assemble(root, durability, blobs, lock);
+    const durability = durabilityFor(root, options.sync ?? 'commit');
+    const blobs = await Blobs.open(join(root, 'blobs'), durability, options.report);
+    const labels = openLabels(root, blobs, options.report);
+    return assemble(root, durability, blobs, labels, lock, options);
   } catch (error) {
     lock?.release();
     throw explain(error, root);
   }
 }
 
-function assemble(root: string, durability: Durability, blobs: Blobs, lock: StoreLock): Store {
-  const ingests = new Ingests(root, blobs, durability);
+function assemble(
+  root: string,
+  durability: Durability,
+  blobs: Blobs,
+  labels: BlobLabels,
+  lock: StoreLock,
+  options: StoreOptions,
+): Store {
+  const ingests = new Ingests(root, blobs, durability, options);
   const closeAll = async (): Promise<void> => {
     try {
       await ingests.close();
       await durability.flush();
     } finally {
+      await labels.close();
       await blobs.close();
       lock.release();
     }
@@ -69,6 +81,7 @@ function assemble(root: string, durability: Durability, blobs: Blobs, lock: Stor
     format: FORMAT,
     durability,
     blobs,
+    labels,
     ingests,
     close: () => (closed ??= closeAll()),
   };

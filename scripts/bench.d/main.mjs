@@ -10,12 +10,29 @@ import { table } from './report.mjs';
 import { rows as commitSmall } from './rows/commit-small.mjs';
 import { rows as ingest } from './rows/ingest.mjs';
 import { rows as read } from './rows/read.mjs';
+import { rows as resume } from './rows/resume.mjs';
 import { rows as startUp } from './rows/start-up.mjs';
 import { rows as walk } from './rows/walk.mjs';
 
-const ROWS = { ...read, ...walk, ...ingest, ...commitSmall, ...startUp };
-const FULL = { large: 2 ** 30, small: 2000, listed: 10_000, commits: 10_000, stored: 200_000, disk: 10 };
-const QUICK = { large: 2 ** 27, small: 200, listed: 1000, commits: 1000, stored: 5000, disk: 2 };
+const ROWS = { ...read, ...walk, ...ingest, ...commitSmall, ...resume, ...startUp };
+const FULL = {
+  large: 2 ** 30,
+  resumed: 2 ** 32,
+  small: 2000,
+  listed: 10_000,
+  commits: 10_000,
+  stored: 200_000,
+  disk: 16,
+};
+const QUICK = {
+  large: 2 ** 27,
+  resumed: 2 ** 28,
+  small: 200,
+  listed: 1000,
+  commits: 1000,
+  stored: 5000,
+  disk: 2,
+};
 
 const USAGE = `usage: scripts/bench [options] [row…]
 

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import { dirname } from 'node:path';
 import type { Durability } from '../durability.js';
-import { close, closeLarge, fsync, fsyncDirectory, ftruncate, isCode, open, write } from '../files.js';
+import { close, closeLarge, fdatasync, fsyncDirectory, ftruncate, isCode, open, write } from '../files.js';
 
 /** What a write or truncation under way may change. */
 interface Range {
@@ -44,14 +44,24 @@ export class DataFile {
   readonly #writebacks = new Set<Promise<unknown>>();
   #failure: Error | undefined;
 
-  /** `fd` is given for a file that was just made. */
-  constructor(path: string, durability: Durability, size: number, updatedAt: Date, fd?: number) {
+  /** Told when the failure comes, and when it is gone. */
+  onFailure: (failure: Error | undefined) => void = () => undefined;
+
+  /** `fd` is given for a file that was just made, `failure` for one whose sync failed in an earlier run. */
+  constructor(
+    path: string,
+    durability: Durability,
+    size: number,
+    updatedAt: Date,
+    { fd, failure }: { fd?: number; failure?: string | undefined } = {},
+  ) {
     this.#path = path;
     this.#durability = durability;
     this.#size = size;
     this.#updatedAt = updatedAt;
     this.#fd = fd;
     this.#writable = fd !== undefined;
+    if (failure !== undefined) this.#failure = new Error(failure);
   }
 
   get path(): string {
@@ -121,7 +131,7 @@ export class DataFile {
       this.#size = size;
       this.#updatedAt = new Date();
       this.#begun = Math.min(this.#begun, size);
-      if (size === 0) this.#failure = undefined;
+      if (size === 0) this.#fail(undefined);
     } finally {
       this.#writes.delete(range);
     }
@@ -139,14 +149,23 @@ export class DataFile {
     return this.#synced;
   }
 
-  /** fsync(2) of the file, and of the two directories above it, of which one may be as new. */
-  async persist(): Promise<void> {
-    try {
-      await fsync(await this.open());
-    } catch (error) {
-      this.#failed(error);
-      throw error;
-    }
+  /**
+   * fdatasync(2), once the writes under way are done: all bytes of the file are on the disk.
+   * @returns how many those are at least; more may be written meanwhile
+   */
+  async makeDurable(): Promise<number> {
+    const fd = await this.open();
+    await Promise.all([...this.#writes].map((range) => range.done));
+    const size = this.#size;
+    await fdatasync(fd).catch((error: unknown) => this.#failed(error));
+    // One that is under way may have been told of an error that the sync was then not told of.
+    await Promise.all(this.#writebacks);
+    if (this.#failure !== undefined) throw this.#failure;
+    return size;
+  }
+
+  /** fsync(2) of the two directories above the file, of which one may be as new as it. */
+  async persistName(): Promise<void> {
     const parent = dirname(this.#path);
     for (const directory of [parent, dirname(parent)]) await fsyncDirectory(directory);
   }
@@ -208,7 +227,12 @@ export class DataFile {
 
   /** The kernel tells of a failed write-back once for each open file, whoever asks first. */
   #failed(error: unknown): void {
-    this.#failure = error instanceof Error ? error : new Error(String(error));
+    this.#fail(error instanceof Error ? error : new Error(String(error)));
+  }
+
+  #fail(failure: Error | undefined): void {
+    this.#failure = failure;
+    this.onFailure(failure);
   }
 
   #overlapping(start: number, end: number): Range | undefined {

@@ -2,7 +2,14 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 import { close, ifPresent, isCode, lstat, open, rename, unlink } from '../files.js';
 import { parseRef, type Ref } from '../ref.js';
-import { createDirectory, dataPath, type IngestRecord, keyOf, type SettledRecord } from './record.js';
+import {
+  createDirectory,
+  dataPath,
+  type IngestRecord,
+  keyOf,
+  removeDirectory,
+  type SettledRecord,
+} from './record.js';
 
 /*
  * Most ingests are committed within milliseconds, and every change of a directory or an inode costs a commit that
@@ -49,19 +56,45 @@ export async function settleFresh(root: string, record: IngestRecord): Promise<S
   const { ref, startedAt, permissions = DEFAULT_PERMISSIONS } = record;
   const directory = await createDirectory(join(root, 'ingest'), ref);
   const data = dataPath(directory);
-  await rename(record.data, data);
-  await fs.promises.chmod(data, permissions);
+  try {
+    await fs.promises.chmod(record.data, permissions);
+    await rename(record.data, data);
+  } catch (error) {
+    await removeDirectory(directory).catch(() => undefined);
+    throw error;
+  }
   return { ref, directory, data, startedAt };
 }
 
-/** Makes the directory of fresh ingests. Those that an earlier run left there get directories of their own. */
-export async function openFresh(root: string): Promise<void> {
+/**
+ * Makes the directory of fresh ingests. Those that an earlier run left there get directories of their own.
+ * @returns those that stay as they are because the disk is full
+ */
+export async function openFresh(root: string): Promise<IngestRecord[]> {
   await fs.promises.mkdir(join(root, 'fresh'), { recursive: true, mode: 0o700 });
+  const left: IngestRecord[] = [];
   for (const name of await fs.promises.readdir(join(root, 'fresh'))) {
     const data = join(root, 'fresh', name);
     const record = readFresh(data, name);
     if (record === undefined) await unlink(data);
-    else await settleFresh(root, record);
+    else if (!(await hasSettled(root, record))) left.push(await makeWritable(record));
+  }
+  return left;
+}
+
+/** The descriptor that could write it is gone. */
+async function makeWritable(record: IngestRecord): Promise<IngestRecord> {
+  await fs.promises.chmod(record.data, DEFAULT_PERMISSIONS);
+  return { ...record, permissions: DEFAULT_PERMISSIONS };
+}
+
+async function hasSettled(root: string, record: IngestRecord): Promise<boolean> {
+  try {
+    await settleFresh(root, record);
+    return true;
+  } catch (error) {
+    if (isCode(error, 'ENOSPC') || isCode(error, 'EDQUOT')) return false;
+    throw error;
   }
 }
 

@@ -1,17 +1,31 @@
-import { type BigIntStats, fchmodSync } from 'node:fs';
+import type { BigIntStats } from 'node:fs';
 import type { Algorithm, Digest } from '../digest.js';
 import { CasError } from '../errors.js';
 import { fstat, lstat, read } from '../files.js';
 import type { Ref } from '../ref.js';
+import type { Report } from '../report.js';
+import type { Content } from './content.js';
+import { Damage } from './damage.js';
 import type { DataFile } from './data-file.js';
 import { Life } from './life.js';
+import { type ContentParts, makeContent } from './make-content.js';
 import type { Reached } from './prefix.js';
-import type { IngestWritten, Progress } from './progress.js';
+import type { IngestWritten } from './progress.js';
 import type { Expectations, IngestRecord } from './record.js';
 import { RecordKeeper } from './record-keeper.js';
 import { type IngestStatus, statusOf } from './status.js';
 import { Users } from './users.js';
 import { WriterLock } from './writer-lock.js';
+
+/** What an ingest is made of. */
+export interface IngestParts extends ContentParts {
+  /** The store's. */
+  readonly root: string;
+  readonly record: IngestRecord;
+  readonly report: Report;
+  /** Called when it has got a directory. */
+  readonly onSettled: (ingest: Ingest) => void;
+}
 
 /**
  * An ingest: bytes under way to becoming a blob. It may be written in any order, by one writer at a time; the
@@ -20,26 +34,34 @@ import { WriterLock } from './writer-lock.js';
 export class Ingest {
   /** What of it is on disk beside its bytes. */
   readonly keeper: RecordKeeper;
+  /** Its bytes, and how far they are hashed. */
+  readonly content: Content;
   readonly #file: DataFile;
-  readonly #progress: Progress;
   readonly #life = new Life();
   readonly #users = new Users(() => void this.settle().catch(() => undefined));
   readonly #lock = new WriterLock();
-  #error: string | undefined;
+  readonly #damage: Damage;
+  readonly #saved: number;
 
-  /** `root` is the store's. `onSettled` is called when it has got a directory. */
-  constructor(
-    root: string,
-    record: IngestRecord,
-    file: DataFile,
-    progress: Progress,
-    onSettled: (ingest: Ingest) => void,
-  ) {
+  constructor(parts: IngestParts) {
+    const { root, record, file, saved, report, onSettled } = parts;
     this.#file = file;
-    this.#progress = progress;
+    this.#saved = saved ?? 0;
     this.keeper = new RecordKeeper(root, record, ({ data }) => {
       file.path = data;
       onSettled(this);
+    });
+    file.onFailure = (failure) => {
+      // The descriptor of one that has ended is closed under its last sync.
+      if (this.#life.state !== 'ended') this.keeper.noteFailure(failure?.message);
+    };
+    this.#damage = new Damage(this, report);
+    this.content = makeContent(parts, {
+      settle: () => this.keeper.settle(),
+      isOpen: () => this.#life.state === 'open',
+      // Once it has ended, the directory may be another's of the same ref.
+      directory: () => (this.#life.state === 'ended' ? undefined : this.record.directory),
+      damaged: (proven) => this.#damage.found(proven),
     });
   }
 
@@ -60,6 +82,11 @@ export class Ingest {
     return this.#life.state === 'committed';
   }
 
+  /** Whether somebody has it open, or it is being committed or removed. */
+  get inUse(): boolean {
+    return !this.#users.none || this.#life.state === 'sealed';
+  }
+
   get locked(): boolean {
     return this.#lock.since !== undefined;
   }
@@ -67,24 +94,23 @@ export class Ingest {
   get status(): IngestStatus {
     const { size, updatedAt } = this.#file;
     return statusOf(this.record, {
-      algorithm: this.#progress.algorithm,
-      offset: this.#progress.length,
+      algorithm: this.content.algorithm,
+      offset: this.content.isLoaded ? this.content.offset : this.#saved,
       size,
       updatedAt,
       holder: this.#lock.holder,
       rate: this.#lock.rate,
-      error: this.#error,
     });
   }
 
   /** Remembers why the last commit was refused. */
   refused(reason: string): void {
-    this.#error = reason;
+    this.keeper.noteError(this.#damage.reason ?? reason);
   }
 
   /** @throws CasError INGEST_SEALED when it is being removed or committed, or was */
-  checkMovable(): void {
-    if (!this.committed) this.#throwIfSealed();
+  checkOpen(): void {
+    if (this.#life.state !== 'open') throw new CasError('INGEST_SEALED', { subject: this.ref });
   }
 
   /**
@@ -92,19 +118,16 @@ export class Ingest {
    * @throws CasError INGEST_BUSY, saying who holds it and since when; INGEST_SEALED
    */
   lock(thread?: number): void {
-    this.#throwIfSealed();
+    this.checkOpen();
     this.#lock.take(this.ref, thread);
-    this.#error = undefined;
     this.retain();
+    if (this.#damage.forgive()) this.keeper.noteError(undefined);
   }
 
   /** Ends the writer's session: the rest is hashed in the background, and its data starts on its way to the disk. */
   unlock(): void {
     this.#lock.give();
-    if (this.#life.state === 'open') {
-      this.#progress.sessionEnded(this.#file.openFd);
-      this.#file.sync().catch(() => undefined);
-    }
+    if (this.#life.state === 'open') this.content.sessionEnded();
     this.release();
   }
 
@@ -121,15 +144,17 @@ export class Ingest {
     else if (state !== 'sealed') this.#file.close(true).catch(() => undefined);
   }
 
-  /** Writes down the times and closes the data file, unless it is in use. */
+  /** Writes down what is only in memory and closes the data file, unless it is in use. */
   async settle(): Promise<void> {
     this.#users.wake();
     if (!this.#isIdle()) return;
     try {
-      const record = await this.keeper.settle();
-      if (this.#isIdle()) await this.keeper.writeTimes(record, this.#file.updatedAt);
+      await this.keeper.settle();
+      if (this.#isIdle()) await this.keeper.writeTimes(this.#file.updatedAt);
+      // An error of its sync is remembered, and told by the next commit.
+      if (this.#isIdle()) await this.content.checkpoint().catch(() => undefined);
     } finally {
-      await this.#progress.settled();
+      await this.content.settled();
       // Until it has its directory the file's mode lets nobody but root open it for writing again.
       if (this.#isIdle() && !this.keeper.fresh) await this.#file.close();
     }
@@ -137,31 +162,8 @@ export class Ingest {
 
   /** Declares the total size in bytes or the digest; both survive a restart. */
   async expect(expectations: Expectations): Promise<void> {
-    this.#throwIfSealed();
+    this.checkOpen();
     await this.keeper.expect(expectations);
-  }
-
-  /** chmod(2) of an ingest. */
-  async setPermissions(permissions: number): Promise<void> {
-    this.#throwIfSealed();
-    if (await this.keeper.keepPermissions(permissions)) return;
-    await this.alter((fd) => fchmodSync(fd, permissions));
-  }
-
-  /**
-   * Changes attributes of the open data file. `change` is one step, so that none of it can follow a {@link seal}.
-   * @throws CasError INGEST_SEALED
-   */
-  async alter(change: (fd: number) => void): Promise<void> {
-    this.#throwIfSealed();
-    this.retain();
-    try {
-      const fd = await this.#file.open();
-      this.#throwIfSealed();
-      change(fd);
-    } finally {
-      this.release();
-    }
   }
 
   /**
@@ -193,36 +195,37 @@ export class Ingest {
    * @throws CasError INGEST_SEALED; the system's own errors, such as ENOSPC, which leave the ingest resumable
    */
   async write(data: Uint8Array, offset: number): Promise<IngestWritten> {
-    for (let obstacle; (obstacle = this.#obstacle(offset, offset + data.length)) !== undefined;)
+    for (let obstacle; (obstacle = this.#writeObstacle(offset, offset + data.length)) !== undefined;)
       await obstacle;
-    const held = this.#progress.writing(data, offset)?.catch(() => undefined);
-    let size = 0;
-    try {
-      size = await this.#file.write(data, offset);
-      this.#lock.wrote(size);
-    } catch (error) {
-      await held;
-      throw error;
-    } finally {
-      this.#progress.wrote(this.#file.openFd, offset, data.length, size);
-    }
-    await this.#progress.ready();
-    return held === undefined ? { size } : { size, held };
+    if (this.#damage.error !== undefined) throw this.#damage.error;
+    const written = await this.content.write(data, offset);
+    this.#lock.wrote(written.size);
+    return written;
   }
 
   /** Cuts or extends the file; extending leaves a hole. */
   async truncate(size: number): Promise<void> {
-    for (let obstacle; (obstacle = this.#obstacle(0, Infinity)) !== undefined;) await obstacle;
-    this.#progress.cut(size);
-    await this.#file.truncate(size);
+    for (let obstacle; (obstacle = this.#truncateObstacle(size)) !== undefined;) await obstacle;
+    await this.content.truncate(size);
+  }
+
+  /** Cuts off what is above `size`, unless that has gone meanwhile. */
+  async cut(size: number): Promise<void> {
+    this.retain();
+    try {
+      for (let obstacle; (obstacle = this.#truncateObstacle(size)) !== undefined;) await obstacle;
+      if (this.size > size) await this.content.truncate(size);
+    } finally {
+      this.release();
+    }
   }
 
   /** fsync(2) of an ingest: its bytes so far and its name are on the disk. An error is final for the ingest. */
   async persist(): Promise<void> {
     this.#throwIfFailed();
-    await this.#file.drained();
+    await this.content.persist();
     await this.keeper.quiet();
-    await this.#file.persist();
+    await this.#file.persistName();
   }
 
   /** Makes the data durable, or such that no name can be durable before it. An error is final for the ingest. */
@@ -234,11 +237,17 @@ export class Ingest {
 
   /** Holds up further writes and waits for those under way, until {@link unseal}, {@link commit} or {@link end}. */
   async seal(): Promise<void> {
-    this.#throwIfSealed();
+    this.checkOpen();
     this.#life.seal();
     this.#users.wake();
-    await this.keeper.quiet();
+    await this.quiet();
     await this.#file.drained();
+  }
+
+  /** Settles when nothing but its bytes is being written. */
+  async quiet(): Promise<void> {
+    await this.content.quiet();
+    await this.keeper.quiet();
   }
 
   unseal(): void {
@@ -250,27 +259,43 @@ export class Ingest {
   /** Keeps the name of an ingest whose bytes are a blob now. */
   async commit(): Promise<void> {
     this.#life.become('committed');
-    this.#progress.end();
+    this.content.dispose();
     if (this.#users.none) await this.#file.close(true);
   }
 
   /**
-   * The digest of the whole file; call only while sealed.
+   * The digest of the whole file; call only while sealed. See {@link Content.digest} for `expected`.
    * @throws CasError INGEST_FAILED after a failed sync; the system's error where the file cannot be read
    */
-  async digest(algorithm: Algorithm): Promise<Digest> {
+  async digest(algorithm: Algorithm, expected?: Digest): Promise<Digest> {
     this.#throwIfFailed();
-    return this.#progress.finish(await this.#file.open(), this.#file.size, algorithm);
+    return this.content.digest(algorithm, expected);
   }
 
   /** The digest of the first {@link IngestStatus.offset} bytes. */
-  prefixDigest(): Promise<Digest> {
-    return this.#progress.digest();
+  async prefixDigest(): Promise<Digest> {
+    this.retain();
+    try {
+      return await this.content.prefixDigest();
+    } finally {
+      this.release();
+    }
   }
 
-  /** How many bytes from the start are hashed, and their digest, once all that is queued is; undefined where they change. */
-  reached(): Promise<Reached | undefined> {
-    return this.#progress.reached();
+  /**
+   * How many bytes from the start are hashed, and their digest, once all that is queued is. Undefined where they are
+   * rewritten meanwhile, and, unless it may `load` it, where what an earlier run has saved was not looked at so far.
+   */
+  async reached(load = true): Promise<Reached | undefined> {
+    if (this.content.isLoaded || this.#life.state !== 'open') return this.content.reached();
+    if (!load) return undefined;
+    this.retain();
+    try {
+      await this.content.resume();
+      return await this.content.reached();
+    } finally {
+      this.release();
+    }
   }
 
   /** The error for whoever wants it while a writer has it. */
@@ -282,24 +307,28 @@ export class Ingest {
   async end(): Promise<void> {
     this.#life.become('ended');
     this.#users.wake();
-    this.#progress.end();
+    this.content.dispose();
     if (this.#users.none) await this.#file.close(true);
   }
 
-  /** What a change of the range must wait for, before it asks again: a commit, or changes that overlap it. */
-  #obstacle(start: number, end: number): Promise<void> | undefined {
+  /** What a write must wait for, before it asks again: a commit, or changes that overlap it. */
+  #writeObstacle(start: number, end: number): Promise<void> | undefined {
+    return this.#decision() ?? this.content.writeObstacle(start, end);
+  }
+
+  #truncateObstacle(size: number): Promise<void> | undefined {
+    return this.#decision() ?? this.content.truncateObstacle(size);
+  }
+
+  #decision(): Promise<void> | undefined {
     if (this.#life.state === 'sealed') return this.#life.decided;
-    this.#throwIfSealed();
-    return this.#file.clear(start, end);
+    this.checkOpen();
+    return undefined;
   }
 
   /** Whether nobody has it open and nothing is done to it: only then may the data file be closed. */
   #isIdle(): boolean {
     return this.#users.none && this.#life.state === 'open';
-  }
-
-  #throwIfSealed(): void {
-    if (this.#life.state !== 'open') throw new CasError('INGEST_SEALED', { subject: this.ref });
   }
 
   #throwNotFound(): never {

@@ -1,35 +1,47 @@
-import fs from 'node:fs';
 import { join } from 'node:path';
 import type { Blobs } from '../blobs.js';
 import { type Claim, commit } from '../commit.js';
 import { type Algorithm, algorithmOf, isAlgorithm } from '../digest.js';
 import type { Durability } from '../durability.js';
 import { CasError } from '../errors.js';
-import { inBatches } from '../in-batches.js';
 import { nameIn, parentOf, type Ref } from '../ref.js';
+import type { Report } from '../report.js';
+import type { HashPolicy } from './content.js';
 import { DataFile } from './data-file.js';
 import { Directories } from './directories.js';
+import { expire } from './expire.js';
+import { DEFAULT_EXPIRY, type Expiry } from './expiry.js';
+import { createFresh } from './fresh.js';
 import { Ingest } from './ingest.js';
+import { loadRecords } from './load-records.js';
 import { type Named, Names } from './names.js';
+import { CHECKPOINT_STEP } from './pace.js';
+import { type IngestRecord, moveRecord, removeRecord } from './record.js';
+import type { IngestStatus } from './status.js';
 
 export type { Named };
-import { Progress } from './progress.js';
-import { createFresh, openFresh } from './fresh.js';
-import {
-  finishMove,
-  type IngestRecord,
-  moveRecord,
-  readRecord,
-  removeDirectory,
-  removeRecord,
-} from './record.js';
-import type { IngestStatus } from './status.js';
+
+export interface IngestsOptions extends Partial<HashPolicy> {
+  /** When ingests are removed that nobody writes any more. Default {@link DEFAULT_EXPIRY}. */
+  readonly expiry?: Expiry;
+  /** Takes what whoever runs the store should know. */
+  readonly report?: Report;
+}
+
+const DEFAULTS: Required<IngestsOptions> = {
+  verify: 'auto',
+  checkpoint: CHECKPOINT_STEP,
+  expiry: DEFAULT_EXPIRY,
+  report: () => undefined,
+};
 
 /** The ingests of a store, by ref, and the directories they are in. */
 export class Ingests {
   readonly #root: string;
   readonly #blobs: Blobs;
   readonly #durability: Durability;
+  readonly #options: Required<IngestsOptions>;
+  readonly #openedAt = new Date();
   readonly #directories: Directories;
   readonly #names = new Names();
   /** The ingests without a directory: those that are likely to be committed soon. */
@@ -41,10 +53,11 @@ export class Ingests {
   readonly #changing = new Map<Ref, Promise<unknown>>();
   #loaded: Promise<void> | undefined;
 
-  constructor(root: string, blobs: Blobs, durability: Durability) {
+  constructor(root: string, blobs: Blobs, durability: Durability, options: IngestsOptions = {}) {
     this.#root = root;
     this.#blobs = blobs;
     this.#durability = durability;
+    this.#options = { ...DEFAULTS, ...options };
     this.#directories = new Directories(join(root, 'directories'));
   }
 
@@ -90,19 +103,23 @@ export class Ingests {
    * @returns whether the blob is new
    */
   async commit(ingest: Ingest, claim: Claim): Promise<boolean> {
-    for (let change; (change = this.#changing.get(ingest.ref)) !== undefined;) await change;
     if (claim.keep === true) await ingest.keeper.settle();
+    for (let change; (change = this.#changing.get(ingest.ref)) !== undefined;) await change;
     return commit(ingest, this.#blobs, claim, {
       alone: this.#fresh.size <= 1,
       drop: (moved) => (claim.keep === true ? ingest.commit() : this.#drop(ingest, moved)),
     });
   }
 
-  /** Removes an ingest and its bytes. A writer that has it open gets INGEST_SEALED from then on. */
+  /**
+   * Removes an ingest and its bytes. A writer that has it open gets INGEST_SEALED from then on.
+   * @throws CasError INGEST_NOT_FOUND where another has removed it
+   */
   async remove(ingest: Ingest): Promise<void> {
     for (let change; (change = this.#changing.get(ingest.ref)) !== undefined;) await change;
-    if (!ingest.committed) await ingest.seal();
-    await this.#drop(ingest);
+    if (this.#names.get(ingest.ref) !== ingest)
+      throw new CasError('INGEST_NOT_FOUND', { subject: ingest.ref });
+    await this.#change([ingest.ref], this.#remove(ingest));
   }
 
   /**
@@ -120,7 +137,7 @@ export class Ingests {
       else if (target.locked) throw target.busy();
       else await this.remove(target);
     }
-    ingest.checkMovable();
+    if (!ingest.committed) ingest.checkOpen();
     await this.#change([ingest.ref, ref], this.#move(ingest, ref));
   }
 
@@ -164,11 +181,21 @@ export class Ingests {
     return statuses.sort((a, b) => a.startedAt.getTime() - b.startedAt.getTime());
   }
 
+  /**
+   * Removes the ingests that nobody has written for too long. Those that are open stay.
+   * @returns how many
+   */
+  async expire(now = new Date()): Promise<number> {
+    await this.load();
+    return expire(this, [...this.#names.ingests()], this.#options, now);
+  }
+
   /** Writes down what is only in memory and closes all files. */
   async close(): Promise<void> {
     for (const ingest of this.#names.ingests()) {
       // Times that cannot be written are those of the file when it is next found.
       await ingest.settle().catch(() => undefined);
+      await ingest.content.quiet();
       await ingest.end();
     }
   }
@@ -180,67 +207,78 @@ export class Ingests {
     try {
       return await change;
     } finally {
-      for (const ref of refs) this.#changing.delete(ref);
+      for (const ref of refs) if (this.#changing.get(ref) === done) this.#changing.delete(ref);
     }
   }
 
   async #move(ingest: Ingest, ref: Ref): Promise<void> {
-    const moved = await moveRecord(await ingest.keeper.settle(), ref);
-    this.#names.delete(ingest.ref);
-    ingest.keeper.move(moved);
-    this.#names.set(ref, ingest);
+    const { keeper, content } = ingest;
+    const move = async (): Promise<void> => {
+      const { directory, data } = await moveRecord(await keeper.settle(), ref);
+      this.#names.delete(ingest.ref);
+      keeper.move({ ...keeper.record, ref, directory, data });
+      this.#names.set(ref, ingest);
+    };
+    await keeper.settle();
+    await keeper.alone(() => content.undisturbed(move));
   }
 
   async #create(ref: Ref, algorithm: Algorithm, mode: number, thread?: number): Promise<Ingest> {
     const { record, data } = await createFresh(this.#root, ref, mode);
-    const ingest = this.#ingest(record, algorithm, 0, record.startedAt, data);
+    const file = new DataFile(record.data, this.#durability, 0, record.startedAt, { fd: data });
+    const ingest = this.#add(record, file, algorithm);
     if (record.directory === undefined) this.#fresh.add(ingest);
     ingest.lock(thread);
     return ingest;
   }
 
-  #ingest(record: IngestRecord, algorithm: Algorithm, size: number, updatedAt: Date, fd?: number): Ingest {
-    const file = new DataFile(record.data, this.#durability, size, updatedAt, fd);
-    const ingest = new Ingest(this.#root, record, file, new Progress(algorithm, size), (settled) => {
-      this.#fresh.delete(settled);
+  #add(record: IngestRecord, file: DataFile, algorithm: Algorithm, saved?: number): Ingest {
+    const { report } = this.#options;
+    const policy = this.#options;
+    const onSettled = (settled: Ingest): boolean => this.#fresh.delete(settled);
+    const ingest = new Ingest({
+      root: this.#root,
+      record,
+      file,
+      algorithm,
+      policy,
+      saved,
+      report,
+      onSettled,
     });
     this.#names.set(record.ref, ingest);
     return ingest;
   }
 
+  async #remove(ingest: Ingest): Promise<void> {
+    if (!ingest.committed) await ingest.seal();
+    await this.#drop(ingest);
+  }
+
   /** Takes the name away at once; the record is gone when it settles. `moved`: its data file is elsewhere already. */
   async #drop(ingest: Ingest, moved = false): Promise<void> {
-    const { ref, record } = ingest;
+    const { ref } = ingest;
     this.#names.delete(ref);
     this.#fresh.delete(ingest);
-    const removed = moved && record.directory === undefined ? undefined : removeRecord(record);
+    const quiet = Promise.all([ingest.content.quiet(), ingest.keeper.quiet()]);
+    const removed = quiet.then(() =>
+      moved && ingest.record.directory === undefined ? undefined : removeRecord(ingest.record),
+    );
     await this.#change([ref], Promise.all([ingest.end(), removed]));
   }
 
   async #load(): Promise<void> {
-    const root = join(this.#root, 'ingest');
-    await fs.promises.mkdir(root, { recursive: true, mode: 0o755 });
-    await openFresh(this.#root);
     for (const path of await this.#directories.load()) this.#names.set(path, 'directory');
-    const names = await fs.promises.readdir(root);
-    const keys = names.filter((name) => /^[0-9a-f]{64}$/.test(name));
-    await inBatches(keys, (key) => this.#loadOne(join(root, key)));
-  }
-
-  async #loadOne(directory: string): Promise<void> {
-    const found = await readRecord(directory).catch((error: unknown) => {
-      if (error instanceof CasError) return 'foreign' as const;
-      throw error;
-    });
-    if (found === 'foreign') return;
-    if (found === undefined) {
-      await removeDirectory(directory);
-      return;
+    const context = {
+      keepsOrder: this.#durability.keepsOrder,
+      openedAt: this.#openedAt,
+      report: this.#options.report,
+    };
+    for (const { record, size, updatedAt, linked, saved } of await loadRecords(this.#root, context)) {
+      const file = new DataFile(record.data, this.#durability, size, updatedAt, record);
+      const ingest = this.#add(record, file, algorithmFor(record), saved);
+      if (linked) await ingest.commit();
     }
-    const record = await finishMove(found.record);
-    if (record === undefined) return;
-    const ingest = this.#ingest(record, algorithmFor(record), found.size, found.updatedAt);
-    if (found.linked) await ingest.commit();
   }
 }
 

@@ -2,6 +2,7 @@ import type { Algorithm, Digest } from '../digest.js';
 import { read } from '../files.js';
 import { createHasher, emptyDigest } from '../hasher/engines.js';
 import type { Hasher } from '../hasher/hasher.js';
+import type { HashState } from './checkpoints/state-files.js';
 
 /** How many bytes may wait to be hashed before writers are held back. */
 const BACKLOG_LIMIT = 4 << 20;
@@ -12,8 +13,9 @@ const PIECES_AHEAD = 8;
 /** Bytes read at a time when the file itself is hashed. */
 const PIECE = 1 << 20;
 
-/** One run of hashing from offset 0; a reset abandons it and starts another. */
+/** One run of hashing from where it starts; a reset abandons it and starts another. */
 interface Run {
+  readonly start: HashState | undefined;
   hasher: Hasher | undefined;
   /** Settles when all that was queued so far is hashed. */
   tail: Promise<void>;
@@ -25,6 +27,12 @@ interface Run {
 export interface Reached {
   readonly offset: number;
   readonly digest: Digest;
+}
+
+/** A state that was taken from a prefix. */
+export interface Captured extends HashState {
+  /** Whether the bytes it has hashed are still the first of the file. */
+  readonly isCurrent: () => boolean;
 }
 
 /**
@@ -50,7 +58,7 @@ export class Prefix {
 
   /** Bytes hashed so far, a prefix of the file. */
   get length(): number {
-    return this.#run.hasher?.length ?? 0;
+    return this.#run.hasher?.length ?? this.#run.start?.offset ?? 0;
   }
 
   /** Queues the bytes at `end`. Undefined when they are hashed already, else settles when `data` is free again. */
@@ -70,16 +78,27 @@ export class Prefix {
     if (until <= start) return this.settled();
     this.#end = until;
     const run = this.#run;
-    return this.#queue(until - start, (hasher) => hashRange(hasher, fd, start, until, () => run.abandoned));
+    // What is read from the file holds no memory of a writer, so it does not count as backlog.
+    return this.#queue(0, (hasher) => hashRange(hasher, fd, start, until, () => run.abandoned));
   }
 
-  /** Abandons everything: hashing starts again at 0. */
-  reset(): void {
+  /** Abandons everything: hashing starts again at 0, or where `start` has come to. */
+  reset(start?: HashState): void {
     const old = this.#run;
     old.abandoned = true;
     void old.tail.catch(() => undefined).then(() => old.hasher?.dispose());
-    this.#run = newRun();
-    this.#end = 0;
+    this.#run = newRun(start);
+    this.#end = start?.offset ?? 0;
+  }
+
+  /** The state after all that was queued so far, in its turn among the other work. Bytes of a writer may be on their way. */
+  capture(): Promise<Captured> {
+    const run = this.#run;
+    return this.#queue(0, (hasher) => ({
+      offset: hasher.length,
+      state: hasher.save(),
+      isCurrent: () => !run.abandoned,
+    }));
   }
 
   /** Settles when all that was queued is hashed; rejects with the error that stopped it. */
@@ -114,7 +133,7 @@ export class Prefix {
     this.#backlog += size;
     const done = run.tail
       .then(async () => {
-        run.hasher ??= await createHasher(this.algorithm);
+        run.hasher ??= await createHasher(this.algorithm, run.start?.state);
         return work(run.hasher);
       })
       .finally(() => {
@@ -128,8 +147,8 @@ export class Prefix {
   }
 }
 
-function newRun(): Run {
-  return { hasher: undefined, tail: Promise.resolve(), waiting: 0, abandoned: false };
+function newRun(start?: HashState): Run {
+  return { start, hasher: undefined, tail: Promise.resolve(), waiting: 0, abandoned: false };
 }
 
 /**

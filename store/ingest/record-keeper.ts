@@ -4,6 +4,8 @@ import {
   type IngestRecord,
   type SettledRecord,
   writeExpectations,
+  writeMode,
+  writeNote,
   writeTimes,
 } from './record.js';
 
@@ -14,8 +16,8 @@ export class RecordKeeper {
   #record: IngestRecord;
   /** The move of the record to its directory, while it is under way. */
   #settling: Promise<SettledRecord> | undefined;
-  /** The times on their way into the record: its directory cannot be removed while files are made in it. */
-  #timing: Promise<void> | undefined;
+  /** What is on its way into the record: its directory cannot be removed while files are made in it. */
+  #writing: Promise<unknown> = Promise.resolve();
 
   /** `root` is the store's. `onMoved` is called when the data file has got another path. */
   constructor(root: string, record: IngestRecord, onMoved: (record: IngestRecord) => void) {
@@ -46,6 +48,8 @@ export class RecordKeeper {
 
   /** Gives the record its directory if it has none yet. */
   settle(): Promise<SettledRecord> {
+    const { directory } = this.#record;
+    if (directory !== undefined) return Promise.resolve({ ...this.#record, directory });
     this.#settling ??= this.#settle().finally(() => (this.#settling = undefined));
     return this.#settling;
   }
@@ -59,22 +63,67 @@ export class RecordKeeper {
   }
 
   /** Writes down the times. */
-  async writeTimes(record: SettledRecord, updatedAt: Date): Promise<void> {
-    this.#timing = writeTimes(record, updatedAt);
-    await this.#timing;
+  writeTimes(updatedAt: Date): Promise<void> {
+    return this.alone(async () => {
+      const record = await this.settle();
+      await writeTimes(record, updatedAt);
+      const { error } = this.#record;
+      if (error !== undefined) await writeNote(record.directory, 'error', error);
+    });
+  }
+
+  /**
+   * Remembers why a commit was refused; a fresh ingest writes it down with its times. It is told as long as this runs,
+   * also where it cannot be written down.
+   */
+  noteError(error: string | undefined): void {
+    if (error === this.#record.error) return;
+    this.#record = { ...this.#record, error };
+    if (!this.fresh) this.#note('error').catch(() => undefined);
+  }
+
+  /** Remembers the error of a sync. A later run must know of it: the kernel tells nobody of it again. */
+  noteFailure(failure: string | undefined): void {
+    if (failure === this.#record.failure) return;
+    this.#record = { ...this.#record, failure };
+    this.#note('failure').catch(() => undefined);
+  }
+
+  /** Writes down the permissions that a commit takes away; undefined when it is decided. */
+  async keepMode(permissions: number | undefined): Promise<void> {
+    await this.alone(async () => {
+      const { directory } = this.#record;
+      if (directory !== undefined) await writeMode(directory, permissions);
+    });
   }
 
   /** Writes down what is declared. */
-  async expect(expectations: Expectations): Promise<void> {
-    const { directory } = await this.settle();
-    this.#record = { ...this.#record, ...expectations };
-    await writeExpectations(directory, this.#record);
+  expect(expectations: Expectations): Promise<void> {
+    return this.alone(async () => {
+      const { directory } = await this.settle();
+      this.#record = { ...this.#record, ...expectations };
+      await writeExpectations(directory, this.#record);
+    });
   }
 
   /** Settles when nothing on disk is being changed. */
   async quiet(): Promise<void> {
+    await this.#writing;
     await this.#settling?.catch(() => undefined);
-    await this.#timing?.catch(() => undefined);
+  }
+
+  #note(name: 'error' | 'failure'): Promise<void> {
+    return this.alone(async () => {
+      const { directory } = await this.settle();
+      await writeNote(directory, name, this.#record[name]);
+    });
+  }
+
+  /** Makes a change on disk once those before are made; none is made before it has ended. */
+  alone<T>(change: () => Promise<T>): Promise<T> {
+    const changed = this.#writing.then(change);
+    this.#writing = changed.catch(() => undefined);
+    return changed;
   }
 
   async #settle(): Promise<SettledRecord> {

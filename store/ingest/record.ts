@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import { join } from 'node:path';
-import { type Digest, isDigest } from '../digest.js';
-import { createFile, ifPresent, isCode, lstat, mkdir, rename, replaceFile, rmdir, unlink } from '../files.js';
-import { parseRef, type Ref } from '../ref.js';
+import type { Digest } from '../digest.js';
+import { createFile, ifPresent, isCode, mkdir, rename, replaceFile, rmdir, unlink } from '../files.js';
+import type { Ref } from '../ref.js';
 
 /** What is declared of an ingest before its bytes are complete. */
 export interface Expectations {
@@ -13,8 +13,9 @@ export interface Expectations {
 
 /**
  * What is on disk of an ingest. Its directory `<root>/ingest/<sha256 of the ref>/` is as containerd's content store
- * has it: `ref`, `data`, `startedat`, `updatedat`, `total`; `expected` is ours. Only `ref` and `data` are always
- * there; where the times are missing, those of the file system stand for them.
+ * has it: `ref`, `data`, `startedat`, `updatedat`, `total`; ours are `expected`, `error`, `failure`, `mode` while a commit is under
+ * way, and the checkpoints. Only `ref` and `data` are always there; where the times are missing, those of the file
+ * system stand for them.
  */
 export interface IngestRecord extends Expectations {
   readonly ref: Ref;
@@ -25,6 +26,10 @@ export interface IngestRecord extends Expectations {
   /** What a fresh ingest's file is to have once it has a directory. */
   readonly permissions?: number;
   readonly startedAt: Date;
+  /** Why the last commit was refused. */
+  readonly error?: string | undefined;
+  /** The error of a sync, which is final. */
+  readonly failure?: string | undefined;
 }
 
 /** A record that has its directory. */
@@ -56,43 +61,6 @@ export async function createDirectory(parent: string, ref: Ref): Promise<string>
   return directory;
 }
 
-/** An ingest as an earlier run left it. */
-export interface FoundIngest {
-  readonly record: SettledRecord;
-  readonly size: number;
-  readonly updatedAt: Date;
-  /** Its bytes have a second name, under `blobs/`. */
-  readonly linked: boolean;
-}
-
-/**
- * Reads what is in `directory`; undefined where there is no whole record, as after a crash while it was made or
- * removed. What else cannot be read is taken as not declared.
- * @throws CasError REF_INVALID, REF_TOO_LONG for a ref of another program that is none here; the system's own errors
- */
-export async function readRecord(directory: string): Promise<FoundIngest | undefined> {
-  const data = lstat(dataPath(directory));
-  const ref = await readText(directory, 'ref');
-  if (ref === undefined || data?.isFile() !== true) return undefined;
-  const [startedAt, updatedAt, total, expected] = await Promise.all(
-    ['startedat', 'updatedat', 'total', 'expected'].map((name) => readText(directory, name)),
-  );
-  const updated = readTime(updatedAt) ?? data.mtime;
-  return {
-    record: {
-      ref: parseRef(ref),
-      directory,
-      data: dataPath(directory),
-      startedAt: readTime(startedAt) ?? data.birthtime,
-      ...(total !== undefined && /^\d{1,15}$/.test(total) ? { total: Number(total) } : {}),
-      ...(expected !== undefined && isDigest(expected) ? { expected } : {}),
-    },
-    size: Number(data.size),
-    updatedAt: updated > data.mtime ? updated : data.mtime,
-    linked: data.nlink > 1n,
-  };
-}
-
 /** Writes the times, which an ingest that is committed at once never needs on disk. */
 export async function writeTimes(record: SettledRecord, updatedAt: Date): Promise<void> {
   await replaceFile(join(record.directory, 'startedat'), record.startedAt.toISOString());
@@ -107,14 +75,35 @@ export async function writeExpectations(directory: string, { total, expected }: 
   ] as const) {
     const path = join(directory, name);
     if (value === undefined) await ifPresent(unlink(path));
-    else await replaceFile(path, `${value}`);
+    else await replaceFile(path, `${value}`, true);
   }
+}
+
+/** Writes or removes why the last commit was refused, or the error of a sync. */
+export async function writeNote(
+  directory: string,
+  name: 'error' | 'failure',
+  text: string | undefined,
+): Promise<void> {
+  const path = join(directory, name);
+  if (text === undefined) await ifPresent(unlink(path));
+  else await replaceFile(path, text);
+}
+
+/**
+ * Writes down the permissions that a commit is about to take from the data file, so that a crash in its middle does
+ * not leave an ingest that its owner cannot write; undefined once the commit is decided.
+ */
+export async function writeMode(directory: string, permissions: number | undefined): Promise<void> {
+  const path = join(directory, 'mode');
+  if (permissions === undefined) await ifPresent(unlink(path));
+  else await replaceFile(path, permissions.toString(8));
 }
 
 /** Moves a record to another ref. The `ref` file changes first and is what a recovery goes by. */
 export async function moveRecord(record: SettledRecord, ref: Ref): Promise<SettledRecord> {
   const directory = join(record.directory, '..', keyOf(ref));
-  await replaceFile(join(record.directory, 'ref'), ref);
+  await replaceFile(join(record.directory, 'ref'), ref, true);
   try {
     await fs.promises.rename(record.directory, directory);
   } catch (error) {
@@ -150,18 +139,4 @@ export async function removeDirectory(directory: string): Promise<void> {
     if (isCode(error, 'ENOENT')) return;
     await fs.promises.rm(directory, { recursive: true, force: true });
   });
-}
-
-async function readText(directory: string, name: string): Promise<string | undefined> {
-  try {
-    return (await fs.promises.readFile(join(directory, name), 'utf8')) || undefined;
-  } catch (error) {
-    if (isCode(error, 'ENOENT')) return undefined;
-    throw error;
-  }
-}
-
-function readTime(text = ''): Date | undefined {
-  const time = new Date(text);
-  return Number.isNaN(time.getTime()) ? undefined : time;
 }

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Algorithm, Digest } from '../digest.js';
+import { codeIn, type ErrorCode } from '../errors.js';
 import type { Ingest } from './ingest.js';
 import type { Ingests } from './ingests.js';
-import type { Reached } from './prefix.js';
 import { etaOf, type IngestStatus, percentOf } from './status.js';
 
 /**
@@ -24,7 +24,7 @@ export interface StatusJson {
   /** Seconds until `total` is reached at `rate`, rounded up. */
   readonly eta: number | null;
   readonly algorithm: Algorithm;
-  /** Null while hashing is too far behind to wait for. */
+  /** Null while hashing is too far behind to wait for, and where the list has too many to look at. */
   readonly digest: Digest | null;
   /** The declared digest. */
   readonly expected: Digest | null;
@@ -37,7 +37,7 @@ export interface StatusJson {
     readonly since: string;
   } | null;
   /** Why the last commit was refused. */
-  readonly error: { readonly code: string | null; readonly message: string } | null;
+  readonly error: { readonly code: ErrorCode | null; readonly message: string } | null;
 }
 
 /**
@@ -46,26 +46,36 @@ export interface StatusJson {
  */
 const PATIENCE = 100;
 
+/**
+ * How many ingests that an earlier run left are looked at for the digest of what it has hashed, each time that all are
+ * listed: that takes a millisecond and a descriptor for each. Those that are passed over have their turn the next time.
+ */
+const LOADS = 64;
+
 /** How many are asked at a time: those that are behind together cost no more than one {@link PATIENCE}. */
 const BATCH = 500;
 
 /** The status of one ingest; `patience` is how long, in milliseconds, its digest is waited for. */
 export async function statusJsonOf(ingest: Ingest, patience = PATIENCE): Promise<StatusJson> {
-  return within(patience, (late) => describe(ingest, late));
+  return within(patience, (late) => describe(ingest, true, late));
 }
 
 /** The statuses of all ingests, oldest first. */
 export async function* statusJsonOfAll(ingests: Pick<Ingests, 'list' | 'get'>): AsyncGenerator<StatusJson> {
   const refs = (await ingests.list()).map(({ ref }) => ref);
+  let loads = LOADS;
   for (let start = 0; start < refs.length; start += BATCH) {
     const found = refs.slice(start, start + BATCH).map((ref) => ingests.get(ref));
     const there = found.filter((named) => named !== undefined && named !== 'directory');
-    yield* await within(PATIENCE, (late) => Promise.all(there.map((ingest) => describe(ingest, late))));
+    const mayLoad = there.map(({ content }) => content.isLoaded || loads-- > 0);
+    yield* await within(PATIENCE, (late) =>
+      Promise.all(there.map((ingest, index) => describe(ingest, mayLoad[index] === true, late))),
+    );
   }
 }
 
-async function describe(ingest: Ingest, late: Promise<undefined>): Promise<StatusJson> {
-  const reached = await Promise.race([reachedBy(ingest), late]);
+async function describe(ingest: Ingest, load: boolean, late: Promise<undefined>): Promise<StatusJson> {
+  const reached = await Promise.race([ingest.reached(load).catch(() => undefined), late]);
   const { offset, digest } = reached ?? { offset: ingest.status.offset, digest: null };
   // Bytes are hashed while they are written, and not afterwards.
   const status = { ...ingest.status, size: Math.max(ingest.size, offset) };
@@ -84,7 +94,7 @@ async function describe(ingest: Ingest, late: Promise<undefined>): Promise<Statu
     started: status.startedAt.toISOString(),
     updated: status.updatedAt.toISOString(),
     holder: holderOf(status),
-    error: error === undefined ? null : { code: null, message: error },
+    error: error === undefined ? null : { code: codeIn(error) ?? null, message: error },
   };
 }
 
@@ -92,11 +102,6 @@ function holderOf({ holder }: IngestStatus): StatusJson['holder'] {
   if (holder === undefined) return null;
   const { pid = null, command = null } = holder.process ?? {};
   return { pid, command, since: holder.since.toISOString() };
-}
-
-/** Undefined where the bytes change or cannot be read. */
-function reachedBy(ingest: Ingest): Promise<Reached | undefined> {
-  return ingest.reached().catch(() => undefined);
 }
 
 /** Does something that may go on without what is not there in time. */

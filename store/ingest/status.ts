@@ -15,19 +15,22 @@ interface Known {
   readonly holder?: Holder | undefined;
   /** Bytes per second that the holder writes. */
   readonly rate?: number | undefined;
-  /** Why the last commit was refused. */
-  readonly error?: string | undefined;
 }
 
 /** What can be seen of an ingest from outside. */
 export interface IngestStatus extends Known, Expectations {
   readonly ref: Ref;
   readonly startedAt: Date;
+  /** Why the last commit was refused. */
+  readonly error?: string | undefined;
 }
 
 /** The status of an ingest; what is not known is left out. */
-export function statusOf({ ref, startedAt, total, expected }: IngestRecord, known: Known): IngestStatus {
-  const { algorithm, offset, size, updatedAt, holder, rate, error } = known;
+export function statusOf(
+  { ref, startedAt, total, expected, error }: IngestRecord,
+  known: Known,
+): IngestStatus {
+  const { algorithm, offset, size, updatedAt, holder, rate } = known;
   return {
     ref,
     algorithm,

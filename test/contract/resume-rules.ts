@@ -132,6 +132,167 @@ export const resumeRules: Rules<Subject> = {
     t.is(digest, await check.digest(content.subarray(0, offset)));
   },
 
+  'what was hashed before a restart is hashed after it': async ({ t, subject, ...check }) => {
+    for (const size of [1, 63, 64, 4096, 1_000_000]) {
+      const content = check.bytes(size);
+      const ref = check.ref();
+      const writer = await subject.write(ref);
+      await writer.write(content, 0);
+      await writer.close();
+      await subject.restart();
+      t.like(await subject.status(ref), { size, offset: size, digest: await check.digest(content) });
+    }
+  },
+
+  'a transfer goes on through any number of restarts, synced or not': async ({ t, subject, ...check }) => {
+    const content = check.bytes(900_000);
+    const ref = check.ref();
+    for (let at = 0, turn = 0; at < content.length; at += 150_000, turn++) {
+      const writer = await subject.write(ref);
+      t.is((await subject.status(ref)).size, at);
+      await writer.append(content.subarray(at, at + 100_000));
+      if (turn % 2 === 0) await writer.sync();
+      await writer.append(content.subarray(at + 100_000, at + 150_000));
+      await writer.close();
+      await subject.restart();
+    }
+    const digest = await check.digest(content);
+    await subject.commit(ref, digest);
+    check.same(await subject.readBlob(digest), content);
+  },
+
+  'what is changed after a restart below what was hashed before it counts': async ({
+    t,
+    subject,
+    ...check
+  }) => {
+    const changes: Record<string, (writer: Writer, other: Buffer) => Promise<void>> = {
+      'the first byte is written': (writer, other) => writer.write(other.subarray(0, 1), 0),
+      'a byte in the middle is written': (writer, other) =>
+        writer.write(other.subarray(50_000, 50_001), 50_000),
+      'the last byte is written': (writer, other) => writer.write(other.subarray(99_999), 99_999),
+      'all is written': (writer, other) => writer.write(other, 0),
+      'the end is cut off and written': async (writer, other) => {
+        await writer.truncate(70_000);
+        await writer.append(other.subarray(70_000));
+      },
+      'it is emptied and written': async (writer, other) => {
+        await writer.truncate(0);
+        await writer.append(other);
+      },
+      'it is cut and extended': async (writer) => {
+        await writer.truncate(70_000);
+        await writer.truncate(100_000);
+      },
+      'it is written, synced and written': async (writer, other) => {
+        await writer.write(other.subarray(0, 60_000), 0);
+        await writer.sync();
+        await writer.write(other.subarray(20_000, 40_000), 30_000);
+      },
+    };
+    for (const [title, change] of Object.entries(changes)) {
+      const [content, other] = [check.bytes(100_000), check.bytes(100_000)];
+      const ref = check.ref();
+      const first = await subject.write(ref);
+      await first.write(content, 0);
+      await first.close();
+      await subject.restart();
+      const second = await subject.write(ref);
+      await change(second, other);
+      await second.close();
+      await subject.restart();
+      const found = await subject.readIngest(ref);
+      t.false(found.equals(content), title);
+      const before = await check.digest(content);
+      t.is(await errnoFrom(() => subject.commit(ref, before)), 'EBADMSG', title);
+      t.is((await subject.status(ref)).digest, await check.digest(found), title);
+      const digest = await check.digest(found);
+      await subject.commit(ref, digest);
+      check.same(await subject.readBlob(digest), found, title);
+    }
+  },
+
+  'bytes behind a gap are there after a restart, and hashed once it is closed': async ({
+    t,
+    subject,
+    ...check
+  }) => {
+    const content = check.bytes(300_000);
+    const ref = check.ref();
+    const pieces = [2, 0, 1].map((index) => [index * 100_000, (index + 1) * 100_000] as const);
+    for (const [start, end] of pieces) {
+      const writer = await subject.write(ref);
+      await writer.write(content.subarray(start, end), start);
+      await writer.sync();
+      await writer.close();
+      await subject.restart();
+      t.is((await subject.status(ref)).size, 300_000);
+    }
+    const digest = await check.digest(content);
+    await subject.commit(ref, digest);
+    check.same(await subject.readBlob(digest), content);
+  },
+
+  'an ingest that is moved keeps how far it is hashed, over a restart too': async ({
+    t,
+    subject,
+    ...check
+  }) => {
+    const content = check.bytes(200_000);
+    const [ref, to] = [check.ref(), check.ref()];
+    const writer = await subject.write(ref);
+    await writer.write(content.subarray(0, 150_000), 0);
+    await writer.sync();
+    await subject.move(ref, to);
+    await writer.close();
+    await subject.restart();
+    t.like(await subject.status(to), { size: 150_000, offset: 150_000 });
+    const again = await subject.write(to);
+    await again.append(content.subarray(150_000));
+    await again.close();
+    await subject.commit(to, await check.digest(content));
+  },
+
+  'an ingest with the ref of one that is gone begins with nothing': async ({ t, subject, ...check }) => {
+    const [first, second] = [check.bytes(100_000), check.bytes(100_000)];
+    const ref = check.ref();
+    for (const [content, last] of [
+      [first, false],
+      [second, true],
+    ] as const) {
+      const writer = await subject.write(ref);
+      await writer.write(content, 0);
+      await writer.close();
+      await subject.restart();
+      const { digest } = await subject.status(ref);
+      t.is(digest, await check.digest(content));
+      await (last ? subject.commit(ref, digest) : subject.abort(ref));
+    }
+    check.same(await subject.readBlob(await check.digest(second)), second);
+  },
+
+  'why a commit was refused is told until the ingest is next opened for writing, over a restart too': async ({
+    t,
+    subject,
+    ...check
+  }) => {
+    const ref = check.ref();
+    const writer = await subject.write(ref);
+    await writer.write(check.bytes(1000), 0);
+    await writer.close();
+    const wrong = await check.digest(check.bytes(1000));
+    t.is(await errnoFrom(() => subject.commit(ref, wrong)), 'EBADMSG');
+    const { error } = await subject.status(ref);
+    t.truthy(error);
+    await subject.restart();
+    t.is((await subject.status(ref)).error, error);
+    const again = await subject.write(ref);
+    t.is((await subject.status(ref)).error, undefined);
+    await again.close();
+    await subject.restart();
+    t.is((await subject.status(ref)).error, undefined);
+  },
+
   'an aborted ingest does not come back with a restart': async ({ t, subject, ...check }) => {
     const ref = check.ref();
     await (await subject.write(ref)).close();

@@ -114,7 +114,8 @@ const rules: Rules = {
     await sh('echo rubbish > ingest/refused; fails "Bad message" mv ingest/refused "$blob"', { src, blob });
     const { file, attributes, listed } = await told(check, 'refused');
     t.regex(file.error?.message ?? '', /^refused: the bytes are not what the name says/);
-    t.is(listed?.error?.message, file.error?.message);
+    t.is(file.error?.code, 'DIGEST_MISMATCH');
+    t.deepEqual(listed?.error, file.error);
     t.is(attributes['error'], file.error?.message);
     await sh('cp "$src" ingest/refused', { src });
     t.is((await told(check, 'refused')).file.error, null);

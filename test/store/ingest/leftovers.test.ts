@@ -68,8 +68,7 @@ const whole = { ref: 'x', data: 'bytes' };
 
 for (const [what, files] of [
   ['nothing in it', {}],
-  ['no ref', { data: 'bytes' }],
-  ['an empty ref', { ref: '', data: 'bytes' }],
+  ['neither ref nor bytes', { data: '' }],
   ['no data', { ref: 'x', startedat: '2024-05-06T07:08:09Z' }],
 ] as const)
   test(`an ingest with ${what} is what a crash left half made or removed, and goes`, async (t) => {
@@ -81,6 +80,24 @@ for (const [what, files] of [
     const made = await store.ingests.create(parseRef('x'), 'sha256');
     t.is(made.size, 0);
     made.unlock();
+  });
+
+for (const [what, files] of [
+  ['no ref', { data: 'bytes' }],
+  ['an empty ref', { ref: '', data: 'bytes' }],
+] as const)
+  test(`the bytes of an ingest with ${what} are found under lost+found`, async (t) => {
+    const root = leftStore(t);
+    leave(root, 'x', files);
+    const found = `lost+found/${keyOf(parseRef('x'))}`;
+    const store = await openStore(root);
+    t.deepEqual(await refs(store), [found]);
+    await store.close();
+    const again = await open(t, root);
+    const ingest = await again.ingests.find(parseRef(found));
+    if (ingest) await again.ingests.commit(ingest, { digest: await digestOfBytes(Buffer.from('bytes')) });
+    t.deepEqual(await refs(again), []);
+    t.deepEqual(fs.readdirSync(join(root, 'ingest')), []);
   });
 
 for (const [what, files] of [

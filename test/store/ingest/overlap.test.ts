@@ -2,7 +2,6 @@ import test from 'ava';
 import { DataFile } from '../../../store/ingest/data-file.js';
 import { createFresh } from '../../../store/ingest/fresh.js';
 import { Ingest } from '../../../store/ingest/ingest.js';
-import { Progress } from '../../../store/ingest/progress.js';
 import { parseRef } from '../../../store/ref.js';
 import { seededBytes } from '../../helpers/bytes.js';
 import { digestOfFile } from '../../helpers/digests.js';
@@ -18,8 +17,17 @@ test('writes that overlap, and truncations, are made one after the other, howeve
   const { store, root } = await temporaryStore(t);
   await store.ingests.load();
   const { record, data } = await createFresh(root, parseRef('x'), 0o600);
-  const file = new DataFile(record.data, store.durability, 0, new Date(), data);
-  const ingest = new Ingest(root, record, file, new Progress('sha256', 0), () => undefined);
+  const file = new DataFile(record.data, store.durability, 0, new Date(), { fd: data });
+  const ingest = new Ingest({
+    root,
+    record,
+    file,
+    algorithm: 'sha256',
+    policy: { verify: 'auto', checkpoint: Infinity },
+    saved: undefined,
+    report: () => undefined,
+    onSettled: () => undefined,
+  });
   const underWay = new Set<UnderWay>();
   const during = async <T>(range: UnderWay, action: () => Promise<T>): Promise<T> => {
     for (const other of underWay)

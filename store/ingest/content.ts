@@ -1,0 +1,262 @@
+import type { Algorithm, Digest } from '../digest.js';
+import { CasError } from '../errors.js';
+import type { Checkpoints } from './checkpoints/checkpoints.js';
+import type { DataFile } from './data-file.js';
+import { Pace } from './pace.js';
+import type { Reached } from './prefix.js';
+import type { IngestWritten, Progress } from './progress.js';
+
+/** How an ingest is hashed. */
+export interface HashPolicy {
+  /**
+   * `auto`: bytes that were hashed as they were written are not read again by the commit. `always`: all bytes are.
+   */
+  readonly verify: 'auto' | 'always';
+  /** How many bytes are written before the state of the hash is saved again; Infinity: it is when the file is closed. */
+  readonly checkpoint: number;
+}
+
+/** What content asks of the ingest it belongs to. */
+export interface ContentOwner {
+  /** Gives the ingest a directory, in which checkpoints can be saved. */
+  readonly settle: () => Promise<unknown>;
+  /** That directory; undefined before and after. */
+  readonly directory: () => string | undefined;
+  /** Whether it is neither being committed or removed nor gone. */
+  readonly isOpen: () => boolean;
+  /** Bytes above `proven` are not those that were written. */
+  readonly damaged: (proven: number) => void;
+}
+
+/**
+ * The bytes of an ingest, and how far they are hashed. Every change begins by waiting until its obstacle is undefined,
+ * and then follows in the same step.
+ */
+export class Content {
+  readonly file: DataFile;
+  readonly #progress: Progress;
+  readonly #checkpoints: Checkpoints;
+  readonly #owner: ContentOwner;
+  readonly #verify: HashPolicy['verify'];
+  readonly #pace: Pace;
+  /** What was saved by an earlier run has been read, or there is nothing. */
+  #loaded: boolean;
+  #loading: Promise<void> | undefined;
+  /** The digest rests on a state that an earlier run saved. */
+  #trusting = false;
+  /** Something has changed since the last checkpoint. */
+  #dirty = false;
+  #checkpointing: Promise<void> | undefined;
+
+  /** `isNew`: no earlier run can have saved anything of it. */
+  constructor(
+    file: DataFile,
+    progress: Progress,
+    checkpoints: Checkpoints,
+    owner: ContentOwner,
+    { verify, checkpoint }: HashPolicy,
+    isNew: boolean,
+  ) {
+    this.file = file;
+    this.#progress = progress;
+    this.#checkpoints = checkpoints;
+    this.#owner = owner;
+    this.#verify = verify;
+    this.#pace = new Pace(checkpoint);
+    this.#loaded = isNew;
+  }
+
+  get algorithm(): Algorithm {
+    return this.#progress.algorithm;
+  }
+
+  /** Bytes whose digest is known, from the start of the file. */
+  get offset(): number {
+    return this.#progress.length;
+  }
+
+  /** Whether it is known what an earlier run saved. */
+  get isLoaded(): boolean {
+    return this.#loaded;
+  }
+
+  /** Goes on from what an earlier run saved. Undefined once that is done. */
+  resume(): Promise<void> | undefined {
+    if (this.#loaded) return undefined;
+    this.#loading ??= this.#resume().finally(() => (this.#loading = undefined));
+    return this.#loading;
+  }
+
+  /** What a write of the range must wait for. */
+  writeObstacle(start: number, end: number): Promise<void> | undefined {
+    return this.resume() ?? this.#checkpoints.clear(start, this.#progress.end) ?? this.file.clear(start, end);
+  }
+
+  /** What a truncation must wait for. */
+  truncateObstacle(size: number): Promise<void> | undefined {
+    return this.resume() ?? this.#checkpoints.clear(size, this.#progress.end) ?? this.file.clear(0, Infinity);
+  }
+
+  /** Writes and hashes; may take fewer bytes, as pwrite(2). Only what was taken counts as hashed. */
+  async write(data: Uint8Array, offset: number): Promise<IngestWritten> {
+    this.#dirty = true;
+    const held = this.#progress.writing(data, offset)?.catch(() => undefined);
+    let size = 0;
+    try {
+      size = await this.file.write(data, offset);
+    } catch (error) {
+      await held;
+      throw error;
+    } finally {
+      this.#progress.wrote(this.file.openFd, offset, data.length, size);
+    }
+    await this.#progress.ready();
+    if (this.#pace.isDue(this.#progress.length)) this.checkpoint().catch(() => undefined);
+    return held === undefined ? { size } : { size, held };
+  }
+
+  /** Cuts or extends the file; extending leaves a hole. */
+  async truncate(size: number): Promise<void> {
+    const shorter = size < this.#progress.end;
+    this.#dirty = true;
+    this.#progress.cut(size);
+    await this.file.truncate(size);
+    if (shorter && this.file.openFd !== undefined) this.#progress.wasCut(this.file.openFd, size);
+  }
+
+  /** Tells that the writer has gone: what it left unhashed is read, and its data starts on its way to the disk. */
+  sessionEnded(): void {
+    if (this.#loaded) this.#progress.sessionEnded(this.file.openFd);
+    this.file.sync().catch(() => undefined);
+  }
+
+  /**
+   * Makes what was written durable and saves the state of the hash, so that a later run can go on from there. A state
+   * that cannot be saved is no failure: the bytes are there. Settles when none is being saved any more.
+   */
+  async checkpoint(): Promise<void> {
+    if (this.#dirty && this.#owner.isOpen())
+      this.#checkpointing ??= this.#checkpoint().finally(() => (this.#checkpointing = undefined));
+    await this.#checkpointing;
+  }
+
+  /** fsync(2): everything written so far is durable, and no recovery cuts it off. */
+  async persist(): Promise<void> {
+    if (this.#owner.isOpen()) await this.resume();
+    const size = await this.file.makeDurable();
+    if (this.#owner.directory() === undefined) return;
+    // One that is being made may have begun before the last write.
+    await this.#checkpointing?.catch(() => undefined);
+    this.#dirty ||= this.#checkpoints.underrates(size);
+    await this.checkpoint();
+    if (this.#checkpoints.underrates(size)) await this.#checkpoints.removeSeals();
+  }
+
+  /** Settles when no checkpoint is being made and nothing else of it is being changed on disk. */
+  async quiet(): Promise<void> {
+    await this.#checkpointing?.catch(() => undefined);
+    await this.#checkpoints.quiet();
+  }
+
+  /** Does something while nothing of the checkpoints is being changed on disk. */
+  undisturbed<T>(action: () => Promise<T>): Promise<T> {
+    return this.#checkpoints.alone(action);
+  }
+
+  /**
+   * Brings hashing to exactly `offset`: from the saved state at that offset, else from the highest below it, else from
+   * the start; the bytes after it are read from the file. Every saved state above is removed.
+   * @throws CasError OFFSET_INVALID where it is negative or beyond the end
+   */
+  async resumeDigestAt(offset: number): Promise<void> {
+    await this.resume();
+    const { size } = this.file;
+    if (!Number.isSafeInteger(offset) || offset < 0 || offset > size) {
+      throw new CasError('OFFSET_INVALID', {
+        subject: this.file.path,
+        expected: `0 to ${size}`,
+        found: offset,
+      });
+    }
+    const fd = await this.file.open();
+    for (let clearing; (clearing = this.#checkpoints.clear(offset, this.#progress.end)) !== undefined;)
+      await clearing;
+    await this.#progress.resumeDigestAt(fd, offset);
+  }
+
+  /**
+   * The digest of all bytes, which must not change meanwhile. They are read again where they are to be verified
+   * always, and where the digest rests on a saved state and is not the `expected`: nobody is refused for a state.
+   */
+  async digest(algorithm: Algorithm, expected?: Digest): Promise<Digest> {
+    await this.resume();
+    const [fd, { size }] = [await this.file.open(), this.file];
+    const found = await this.#progress.finish(fd, size, algorithm, this.#verify === 'always');
+    if (!this.#trusting || expected === undefined || found === expected) return found;
+    await this.#checkpoints.clear(0, 0);
+    this.#progress.resume(0);
+    this.#trusting = false;
+    return this.#progress.finish(fd, size, algorithm);
+  }
+
+  /** The digest of the first {@link offset} bytes. */
+  async prefixDigest(): Promise<Digest> {
+    await this.resume();
+    return this.#progress.digest();
+  }
+
+  /** {@link offset} and the digest, once all that is queued is hashed; undefined where the bytes are rewritten. */
+  reached(): Promise<Reached | undefined> {
+    return this.#progress.reached();
+  }
+
+  /** Settles when nothing is being hashed or saved. */
+  async settled(): Promise<void> {
+    await this.#progress.settled();
+    await this.quiet();
+  }
+
+  /** Frees the hasher. */
+  dispose(): void {
+    this.#progress.dispose();
+  }
+
+  async #resume(): Promise<void> {
+    await this.#checkpoints.load(await this.file.open());
+    let proven = 0;
+    const milestones = this.#checkpoints.earlier.map((checkpoint) => ({
+      ...checkpoint,
+      tell: (reproduced: boolean) => {
+        if (reproduced) {
+          proven = checkpoint.offset;
+          this.#checkpoints.prove(checkpoint).catch(() => undefined);
+        } else if (proven < Infinity) {
+          this.#owner.damaged(proven);
+          proven = Infinity;
+        }
+      },
+    }));
+    this.#progress.resume(this.file.size, milestones);
+    this.#pace.taken(this.#progress.length);
+    this.#trusting = this.#progress.length > 0;
+    this.#loaded = true;
+  }
+
+  async #checkpoint(): Promise<void> {
+    this.#dirty = false;
+    let done = false;
+    try {
+      await this.#owner.settle();
+      const captured = await this.#progress.capture();
+      this.#pace.taken(captured.offset);
+      const size = await this.file.makeDurable();
+      const saving = this.#checkpoints.save(await this.file.open(), captured, size, captured.isCurrent);
+      done = await saving.then(
+        () => true,
+        () => false,
+      );
+    } finally {
+      if (!done) this.#dirty = true;
+    }
+  }
+}
