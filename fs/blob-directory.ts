@@ -150,7 +150,7 @@ export class BlobDirectory extends IngestDirectory {
     const { ingests } = this.context.store;
     const left = await ingests.find(this.refOf(name));
     if (left === undefined) return;
-    if (left.locked) throw new CasError('INGEST_BUSY', { subject: left.ref });
+    if (left.locked) throw left.busy();
     await ingests.remove(left).catch((error: unknown) => {
       if (!(error instanceof CasError) || error.code !== 'INGEST_NOT_FOUND') throw error;
     });

@@ -97,7 +97,8 @@ export class IngestDirectory implements Node {
     caller: Caller,
   ): Promise<{ node: Node; handle: FileHandle }> {
     const ref = this.refOf(name);
-    const ingest = await this.context.store.ingests.create(ref, algorithmFor({ ref }), mode & 0o777);
+    const { ingests } = this.context.store;
+    const ingest = await ingests.create(ref, algorithmFor({ ref }), mode & 0o777, caller.pid);
     await this.#giveTo(ingest, caller);
     this.changed();
     return { node: this.context.fileOf(ingest), handle: new IngestWriter(ingest) };

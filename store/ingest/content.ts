@@ -3,6 +3,7 @@ import { CasError } from '../errors.js';
 import type { Checkpoints } from './checkpoints/checkpoints.js';
 import type { DataFile } from './data-file.js';
 import { Pace } from './pace.js';
+import type { Reached } from './prefix.js';
 import type { IngestWritten, Progress } from './progress.js';
 
 /** How an ingest is hashed. */
@@ -63,6 +64,10 @@ export class Content {
     this.#verify = verify;
     this.#pace = new Pace(checkpoint);
     this.#loaded = isNew;
+  }
+
+  get algorithm(): Algorithm {
+    return this.#progress.algorithm;
   }
 
   /** Bytes whose digest is known, from the start of the file. */
@@ -198,6 +203,11 @@ export class Content {
   async prefixDigest(): Promise<Digest> {
     await this.resume();
     return this.#progress.digest();
+  }
+
+  /** {@link offset} and the digest, once all that is queued is hashed; undefined where the bytes are rewritten. */
+  reached(): Promise<Reached | undefined> {
+    return this.#progress.reached();
   }
 
   /** Settles when nothing is being hashed or saved. */

@@ -9,6 +9,7 @@ import { Damage } from './damage.js';
 import type { DataFile } from './data-file.js';
 import { Life } from './life.js';
 import { type ContentParts, makeContent } from './make-content.js';
+import type { Reached } from './prefix.js';
 import type { IngestWritten } from './progress.js';
 import type { Expectations, IngestRecord } from './record.js';
 import { RecordKeeper } from './record-keeper.js';
@@ -93,10 +94,12 @@ export class Ingest {
   get status(): IngestStatus {
     const { size, updatedAt } = this.#file;
     return statusOf(this.record, {
+      algorithm: this.content.algorithm,
       offset: this.content.isLoaded ? this.content.offset : this.#saved,
       size,
       updatedAt,
-      lockedSince: this.#lock.since,
+      holder: this.#lock.holder,
+      rate: this.#lock.rate,
     });
   }
 
@@ -111,12 +114,12 @@ export class Ingest {
   }
 
   /**
-   * Takes the ingest for writing; {@link unlock} gives it back.
-   * @throws CasError INGEST_BUSY, saying since when; INGEST_SEALED
+   * Takes the ingest for writing; {@link unlock} gives it back. `thread` is the caller's, where it is known.
+   * @throws CasError INGEST_BUSY, saying who holds it and since when; INGEST_SEALED
    */
-  lock(): void {
+  lock(thread?: number): void {
     this.checkOpen();
-    this.#lock.take(this.ref);
+    this.#lock.take(this.ref, thread);
     this.retain();
     if (this.#damage.forgive()) this.keeper.noteError(undefined);
   }
@@ -195,7 +198,9 @@ export class Ingest {
     for (let obstacle; (obstacle = this.#writeObstacle(offset, offset + data.length)) !== undefined;)
       await obstacle;
     if (this.#damage.error !== undefined) throw this.#damage.error;
-    return this.content.write(data, offset);
+    const written = await this.content.write(data, offset);
+    this.#lock.wrote(written.size);
+    return written;
   }
 
   /** Cuts or extends the file; extending leaves a hole. */
@@ -276,6 +281,27 @@ export class Ingest {
     } finally {
       this.release();
     }
+  }
+
+  /**
+   * How many bytes from the start are hashed, and their digest, once all that is queued is. Undefined where they are
+   * rewritten meanwhile, and, unless it may `load` it, where what an earlier run has saved was not looked at so far.
+   */
+  async reached(load = true): Promise<Reached | undefined> {
+    if (this.content.isLoaded || this.#life.state !== 'open') return this.content.reached();
+    if (!load) return undefined;
+    this.retain();
+    try {
+      await this.content.resume();
+      return await this.content.reached();
+    } finally {
+      this.release();
+    }
+  }
+
+  /** The error for whoever wants it while a writer has it. */
+  busy(): CasError {
+    return this.#lock.busy(this.ref);
   }
 
   /** Ends it for good, committed or removed. Who has it open can still read what it was. */

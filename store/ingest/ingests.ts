@@ -88,14 +88,14 @@ export class Ingests {
   }
 
   /**
-   * Makes an ingest, empty and locked for its creator, who unlocks it.
+   * Makes an ingest, empty and locked for its creator, who unlocks it. `thread` is the caller's, where it is known.
    * @throws CasError INGEST_EXISTS
    */
-  async create(ref: Ref, algorithm: Algorithm, mode = 0o600): Promise<Ingest> {
+  async create(ref: Ref, algorithm: Algorithm, mode = 0o600, thread?: number): Promise<Ingest> {
     await this.load();
     for (let change; (change = this.#changing.get(ref)) !== undefined;) await change;
     if (this.#names.get(ref) !== undefined) throw new CasError('INGEST_EXISTS', { subject: ref });
-    return this.#change([ref], this.#create(ref, algorithm, mode));
+    return this.#change([ref], this.#create(ref, algorithm, mode, thread));
   }
 
   /**
@@ -134,7 +134,7 @@ export class Ingests {
       if (target === 'directory') throw new CasError('DIRECTORY_EXISTS', { subject: ref });
       if (change !== undefined) await change;
       else if (target === undefined) break;
-      else if (target.locked) throw new CasError('INGEST_BUSY', { subject: ref });
+      else if (target.locked) throw target.busy();
       else await this.remove(target);
     }
     if (!ingest.committed) ingest.checkOpen();
@@ -223,12 +223,12 @@ export class Ingests {
     await keeper.alone(() => content.undisturbed(move));
   }
 
-  async #create(ref: Ref, algorithm: Algorithm, mode: number): Promise<Ingest> {
+  async #create(ref: Ref, algorithm: Algorithm, mode: number, thread?: number): Promise<Ingest> {
     const { record, data } = await createFresh(this.#root, ref, mode);
     const file = new DataFile(record.data, this.#durability, 0, record.startedAt, { fd: data });
     const ingest = this.#add(record, file, algorithm);
     if (record.directory === undefined) this.#fresh.add(ingest);
-    ingest.lock();
+    ingest.lock(thread);
     return ingest;
   }
 

@@ -2,7 +2,7 @@ import type { Algorithm, Digest } from '../digest.js';
 import { createHasher } from '../hasher/engines.js';
 import type { HashState } from './checkpoints/state-files.js';
 import { Extents } from './extents.js';
-import { type Captured, hashRange, Prefix } from './prefix.js';
+import { type Captured, hashRange, Prefix, type Reached } from './prefix.js';
 
 /** What a write took; `held` settles when the data passed in is free again. */
 export interface IngestWritten {
@@ -138,6 +138,11 @@ export class Progress {
       this.#prefix.reset();
       throw error;
     }
+  }
+
+  /** How many bytes are hashed, and their digest, once all that is queued is; undefined where they were rewritten. */
+  reached(): Promise<Reached | undefined> {
+    return this.#prefix.reached();
   }
 
   /** The digest of the first {@link length} bytes, once all that is queued is hashed. */
