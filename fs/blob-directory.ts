@@ -66,7 +66,11 @@ export class BlobDirectory extends IngestDirectory {
   ): Promise<{ node: Node; handle: FileHandle }> {
     const digest = this.#finalName(name);
     if (digest === undefined) return super.create(name, flags, mode, caller);
-    if (this.#blob(name)) throw new CasError('BLOB_EXISTS', { subject: digest });
+    if (this.#blob(name)) {
+      // It was made since the kernel looked: without O_EXCL nobody expects EEXIST.
+      const exclusive = (flags & constants.O_EXCL) !== 0;
+      throw new CasError(exclusive ? 'BLOB_EXISTS' : 'BLOB_IMMUTABLE', { subject: digest });
+    }
     await this.#dropLeftover(name);
     const { node, handle } = await super.create(name, flags, mode, caller);
     if (!(node instanceof IngestFile)) return { node, handle };
