@@ -113,7 +113,7 @@ export class Ingests {
   /** Removes an ingest and its bytes. A writer that has it open gets INGEST_SEALED from then on. */
   async remove(ingest: Ingest): Promise<void> {
     for (let change; (change = this.#changing.get(ingest.ref)) !== undefined;) await change;
-    if (!ingest.committed) await ingest.seal();
+    if (!ingest.committed) await ingest.seal(true);
     await this.#drop(ingest);
   }
 
