@@ -138,7 +138,7 @@ export class BlobDirectory extends IngestDirectory {
     if (stats === undefined) return undefined;
     const file =
       this.#files.get(hex) ??
-      new BlobFile(store.blobs, digest, stats, owner, (forgotten) => {
+      new BlobFile(store, digest, stats, owner, (forgotten) => {
         if (this.#files.get(hex) === forgotten) this.#files.delete(hex);
       });
     this.#files.set(hex, file);
@@ -149,8 +149,11 @@ export class BlobDirectory extends IngestDirectory {
   async #dropLeftover(name: Name): Promise<void> {
     const { ingests } = this.context.store;
     const left = await ingests.find(this.refOf(name));
-    if (left !== undefined && !left.locked) await ingests.remove(left);
-    else if (left !== undefined) throw new CasError('INGEST_BUSY', { subject: left.ref });
+    if (left === undefined) return;
+    if (left.locked) throw new CasError('INGEST_BUSY', { subject: left.ref });
+    await ingests.remove(left).catch((error: unknown) => {
+      if (!(error instanceof CasError) || error.code !== 'INGEST_NOT_FOUND') throw error;
+    });
   }
 
   #subject(name: Name): string {

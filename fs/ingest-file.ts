@@ -1,5 +1,6 @@
 import { constants, fchownSync } from 'node:fs';
 import { CasError } from '../store/errors.js';
+import { alter, setPermissions } from '../store/ingest/attributes.js';
 import type { Ingest } from '../store/ingest/ingest.js';
 import { setTimes } from '../store/times.js';
 import { attrOf } from './attr.js';
@@ -32,8 +33,8 @@ export class IngestFile implements Node {
     if (ingest.committed) throw new CasError('BLOB_IMMUTABLE', { subject: ingest.ref });
     if (changes.size !== undefined) await this.#truncate(changes.size, handle);
     const { mode, uid, gid, atime, mtime } = changes;
-    if (mode !== undefined) await ingest.setPermissions(mode & 0o777);
-    await ingest.alter((fd) => {
+    if (mode !== undefined) await setPermissions(ingest, mode & 0o777);
+    await alter(ingest, (fd) => {
       if (uid !== undefined || gid !== undefined) fchownSync(fd, uid ?? UNCHANGED, gid ?? UNCHANGED);
       if (atime !== undefined || mtime !== undefined) setTimes(fd, atime, mtime);
     });

@@ -1,11 +1,12 @@
 import fs from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type Algorithm, algorithmOf, ALGORITHMS, type Digest, digestOf, hexOf, isHexOf } from './digest.js';
 import type { Durability } from './durability.js';
 import { CasError } from './errors.js';
 import { close, isCode, lstat, open, openDirectory, rename, renameNoReplace, unlink } from './files.js';
-
+import { emptyDigest } from './hasher/engines.js';
 import { listDirectory, type ListedName } from './list-directory.js';
+import type { Report } from './report.js';
 
 /** What can be seen of a blob from outside. */
 export interface BlobInfo {
@@ -22,22 +23,31 @@ export class Blobs {
   readonly #root: string;
   readonly #durability: Durability;
   readonly #directories: ReadonlyMap<Algorithm, number>;
+  /** What is done around the unlink of a blob; who keeps something of blobs elsewhere may replace it. */
+  removing = (_digest: Digest, unlink: () => Promise<void>): Promise<void> => unlink();
+  readonly #report: Report;
 
-  private constructor(root: string, durability: Durability, directories: ReadonlyMap<Algorithm, number>) {
+  private constructor(
+    root: string,
+    durability: Durability,
+    directories: ReadonlyMap<Algorithm, number>,
+    report: Report,
+  ) {
     this.#root = root;
+    this.#report = report;
     this.#durability = durability;
     this.#directories = directories;
   }
 
   /** Opens `<root>/blobs`, making what is missing. Never reads the names in it. */
-  static async open(root: string, durability: Durability): Promise<Blobs> {
+  static async open(root: string, durability: Durability, report: Report = () => undefined): Promise<Blobs> {
     const directories = new Map<Algorithm, number>();
     for (const algorithm of ALGORITHMS) {
       const path = join(root, algorithm);
       await fs.promises.mkdir(path, { recursive: true, mode: 0o755 });
       directories.set(algorithm, await openDirectory(path));
     }
-    return new Blobs(root, durability, directories);
+    return new Blobs(root, durability, directories, report);
   }
 
   /** Whether changes of names become durable in the order they were made. */
@@ -54,10 +64,16 @@ export class Blobs {
     return join(this.#root, algorithmOf(digest), hexOf(digest));
   }
 
-  /** stat(2) of a blob; undefined where there is none. */
+  /**
+   * stat(2) of a blob; undefined where there is none. An empty file under any digest but that of nothing is none: it
+   * is what a power cut leaves of a program that renamed before it synced, and is set aside.
+   */
   stat(digest: Digest): fs.BigIntStats | undefined {
     const stats = lstat(this.path(digest));
-    return stats?.isFile() === true ? stats : undefined;
+    if (stats?.isFile() !== true) return undefined;
+    if (stats.size > 0n || digest === emptyDigest(algorithmOf(digest))) return stats;
+    this.#setAside(digest);
+    return undefined;
   }
 
   /**
@@ -117,16 +133,39 @@ export class Blobs {
     if (directory !== undefined) await this.#durability.names(directory, alone);
   }
 
+  /** Makes all commits durable that were acknowledged. */
+  flush(): Promise<void> {
+    return this.#durability.flush();
+  }
+
   /**
    * Removes a blob.
    * @throws CasError BLOB_NOT_FOUND
    */
   async remove(digest: Digest): Promise<void> {
-    await unlink(this.path(digest)).catch((error: unknown) => {
+    await this.removing(digest, () => unlink(this.path(digest))).catch((error: unknown) => {
       throw isCode(error, 'ENOENT')
         ? new CasError('BLOB_NOT_FOUND', { subject: digest, cause: error })
         : error;
     });
+  }
+
+  /** Moves a file that is no blob to `damaged/`, where its owner can look at it. */
+  #setAside(digest: Digest): void {
+    const damaged = join(dirname(this.#root), 'damaged');
+    const target = join(damaged, `${algorithmOf(digest)}-${hexOf(digest)}`);
+    try {
+      fs.mkdirSync(damaged, { recursive: true, mode: 0o700 });
+      fs.renameSync(this.path(digest), target);
+      this.#report({
+        level: 'error',
+        message: 'empty file under a digest set aside',
+        fields: { digest, target },
+      });
+    } catch (error) {
+      const fields = { digest, error: String(error) };
+      this.#report({ level: 'error', message: 'empty file under a digest cannot be set aside', fields });
+    }
   }
 
   async close(): Promise<void> {

@@ -15,12 +15,12 @@ export interface HashPolicy {
   readonly checkpoint: number;
 }
 
-/** What a {@link Content} asks of the ingest it belongs to. */
+/** What content asks of the ingest it belongs to. */
 export interface ContentOwner {
   /** Gives the ingest a directory, in which checkpoints can be saved. */
   readonly settle: () => Promise<unknown>;
-  /** Whether it has one. */
-  readonly isSettled: () => boolean;
+  /** That directory; undefined before and after. */
+  readonly directory: () => string | undefined;
   /** Whether it is neither being committed or removed nor gone. */
   readonly isOpen: () => boolean;
   /** Bytes above `proven` are not those that were written. */
@@ -139,7 +139,7 @@ export class Content {
   async persist(): Promise<void> {
     if (this.#owner.isOpen()) await this.resume();
     const size = await this.file.makeDurable();
-    if (!this.#owner.isSettled()) return;
+    if (this.#owner.directory() === undefined) return;
     // Where much is still to be read, its writer shall not wait for it.
     if (this.#progress.isNear) {
       // One that is being made may have begun before the last write.

@@ -44,14 +44,24 @@ export class DataFile {
   readonly #writebacks = new Set<Promise<unknown>>();
   #failure: Error | undefined;
 
-  /** `fd` is given for a file that was just made. */
-  constructor(path: string, durability: Durability, size: number, updatedAt: Date, fd?: number) {
+  /** Told when the failure comes, and when it is gone. */
+  onFailure: (failure: Error | undefined) => void = () => undefined;
+
+  /** `fd` is given for a file that was just made, `failure` for one whose sync failed in an earlier run. */
+  constructor(
+    path: string,
+    durability: Durability,
+    size: number,
+    updatedAt: Date,
+    { fd, failure }: { fd?: number; failure?: string | undefined } = {},
+  ) {
     this.#path = path;
     this.#durability = durability;
     this.#size = size;
     this.#updatedAt = updatedAt;
     this.#fd = fd;
     this.#writable = fd !== undefined;
+    if (failure !== undefined) this.#failure = new Error(failure);
   }
 
   get path(): string {
@@ -121,7 +131,7 @@ export class DataFile {
       this.#size = size;
       this.#updatedAt = new Date();
       this.#begun = Math.min(this.#begun, size);
-      if (size === 0) this.#failure = undefined;
+      if (size === 0) this.#fail(undefined);
     } finally {
       this.#writes.delete(range);
     }
@@ -217,7 +227,12 @@ export class DataFile {
 
   /** The kernel tells of a failed write-back once for each open file, whoever asks first. */
   #failed(error: unknown): void {
-    this.#failure = error instanceof Error ? error : new Error(String(error));
+    this.#fail(error instanceof Error ? error : new Error(String(error)));
+  }
+
+  #fail(failure: Error | undefined): void {
+    this.#failure = failure;
+    this.onFailure(failure);
   }
 
   #overlapping(start: number, end: number): Range | undefined {

@@ -77,9 +77,15 @@ export async function openFresh(root: string): Promise<IngestRecord[]> {
     const data = join(root, 'fresh', name);
     const record = readFresh(data, name);
     if (record === undefined) await unlink(data);
-    else if (!(await hasSettled(root, record))) left.push(record);
+    else if (!(await hasSettled(root, record))) left.push(await makeWritable(record));
   }
   return left;
+}
+
+/** The descriptor that could write it is gone. */
+async function makeWritable(record: IngestRecord): Promise<IngestRecord> {
+  await fs.promises.chmod(record.data, DEFAULT_PERMISSIONS);
+  return { ...record, permissions: DEFAULT_PERMISSIONS };
 }
 
 async function hasSettled(root: string, record: IngestRecord): Promise<boolean> {

@@ -9,7 +9,8 @@ import type { Report } from '../report.js';
 import type { HashPolicy } from './content.js';
 import { DataFile } from './data-file.js';
 import { Directories } from './directories.js';
-import { DEFAULT_EXPIRY, type Expiry, isExpired } from './expiry.js';
+import { expire } from './expire.js';
+import { DEFAULT_EXPIRY, type Expiry } from './expiry.js';
 import { createFresh } from './fresh.js';
 import { Ingest } from './ingest.js';
 import { loadRecords } from './load-records.js';
@@ -110,11 +111,15 @@ export class Ingests {
     });
   }
 
-  /** Removes an ingest and its bytes. A writer that has it open gets INGEST_SEALED from then on. */
+  /**
+   * Removes an ingest and its bytes. A writer that has it open gets INGEST_SEALED from then on.
+   * @throws CasError INGEST_NOT_FOUND where another has removed it
+   */
   async remove(ingest: Ingest): Promise<void> {
     for (let change; (change = this.#changing.get(ingest.ref)) !== undefined;) await change;
-    if (!ingest.committed) await ingest.seal(true);
-    await this.#drop(ingest);
+    if (this.#names.get(ingest.ref) !== ingest)
+      throw new CasError('INGEST_NOT_FOUND', { subject: ingest.ref });
+    await this.#change([ingest.ref], this.#remove(ingest));
   }
 
   /**
@@ -132,7 +137,7 @@ export class Ingests {
       else if (target.locked) throw new CasError('INGEST_BUSY', { subject: ref });
       else await this.remove(target);
     }
-    ingest.checkMovable();
+    if (!ingest.committed) ingest.checkOpen();
     await this.#change([ingest.ref, ref], this.#move(ingest, ref));
   }
 
@@ -182,21 +187,7 @@ export class Ingests {
    */
   async expire(now = new Date()): Promise<number> {
     await this.load();
-    const { expiry, report } = this.#options;
-    let count = 0;
-    for (const ingest of [...this.#names.ingests()]) {
-      const { ref, size, updatedAt } = ingest.status;
-      // Asked when it is its turn: while others are removed it may be opened, or go.
-      if (ingest.inUse || this.#names.get(ref) !== ingest || !isExpired(ingest.status, expiry, now)) continue;
-      await this.remove(ingest);
-      count++;
-      report({
-        level: 'info',
-        message: 'ingest expired',
-        fields: { ref, size, updated: updatedAt.toISOString() },
-      });
-    }
-    return count;
+    return expire(this, [...this.#names.ingests()], this.#options, now);
   }
 
   /** Writes down what is only in memory and closes all files. */
@@ -216,7 +207,7 @@ export class Ingests {
     try {
       return await change;
     } finally {
-      for (const ref of refs) this.#changing.delete(ref);
+      for (const ref of refs) if (this.#changing.get(ref) === done) this.#changing.delete(ref);
     }
   }
 
@@ -234,7 +225,7 @@ export class Ingests {
 
   async #create(ref: Ref, algorithm: Algorithm, mode: number): Promise<Ingest> {
     const { record, data } = await createFresh(this.#root, ref, mode);
-    const file = new DataFile(record.data, this.#durability, 0, record.startedAt, data);
+    const file = new DataFile(record.data, this.#durability, 0, record.startedAt, { fd: data });
     const ingest = this.#add(record, file, algorithm);
     if (record.directory === undefined) this.#fresh.add(ingest);
     ingest.lock();
@@ -259,6 +250,11 @@ export class Ingests {
     return ingest;
   }
 
+  async #remove(ingest: Ingest): Promise<void> {
+    if (!ingest.committed) await ingest.seal(true);
+    await this.#drop(ingest);
+  }
+
   /** Takes the name away at once; the record is gone when it settles. `moved`: its data file is elsewhere already. */
   async #drop(ingest: Ingest, moved = false): Promise<void> {
     const { ref } = ingest;
@@ -279,7 +275,7 @@ export class Ingests {
       report: this.#options.report,
     };
     for (const { record, size, updatedAt, linked, saved } of await loadRecords(this.#root, context)) {
-      const file = new DataFile(record.data, this.#durability, size, updatedAt);
+      const file = new DataFile(record.data, this.#durability, size, updatedAt, record);
       const ingest = this.#add(record, file, algorithmFor(record), saved);
       if (linked) await ingest.commit();
     }

@@ -29,8 +29,10 @@ export async function readRecord(directory: string): Promise<FoundIngest | undef
   if (data?.isFile() !== true) return undefined;
   const ref = (await readText(directory, 'ref')) ?? (data.size > 0n ? lostRef(directory) : undefined);
   if (ref === undefined) return undefined;
-  const [startedAt, updatedAt, total, expected, error] = await Promise.all(
-    ['startedat', 'updatedat', 'total', 'expected', 'error'].map((name) => readText(directory, name)),
+  const [startedAt, updatedAt, total, expected, error, failure] = await Promise.all(
+    ['startedat', 'updatedat', 'total', 'expected', 'error', 'failure'].map((name) =>
+      readText(directory, name),
+    ),
   );
   const updated = readTime(updatedAt) ?? data.mtime;
   return {
@@ -42,6 +44,7 @@ export async function readRecord(directory: string): Promise<FoundIngest | undef
       ...(total !== undefined && /^\d{1,15}$/.test(total) ? { total: Number(total) } : {}),
       ...(expected !== undefined && isDigest(expected) ? { expected } : {}),
       ...(error === undefined ? {} : { error }),
+      ...(failure === undefined ? {} : { failure }),
     },
     size: Number(data.size),
     updatedAt: updated > data.mtime ? updated : data.mtime,

@@ -3,9 +3,9 @@ import {
   type Expectations,
   type IngestRecord,
   type SettledRecord,
-  writeError,
   writeExpectations,
   writeMode,
+  writeNote,
   writeTimes,
 } from './record.js';
 
@@ -64,18 +64,29 @@ export class RecordKeeper {
 
   /** Writes down the times. */
   writeTimes(updatedAt: Date): Promise<void> {
-    return this.alone(async () => writeTimes(await this.settle(), updatedAt));
+    return this.alone(async () => {
+      const record = await this.settle();
+      await writeTimes(record, updatedAt);
+      const { error } = this.#record;
+      if (error !== undefined) await writeNote(record.directory, 'error', error);
+    });
   }
 
-  /** Remembers why a commit was refused. It is told as long as this runs, also where it cannot be written down. */
-  note(error: string | undefined): void {
+  /**
+   * Remembers why a commit was refused; a fresh ingest writes it down with its times. It is told as long as this runs,
+   * also where it cannot be written down.
+   */
+  noteError(error: string | undefined): void {
     if (error === this.#record.error) return;
     this.#record = { ...this.#record, error };
-    this.alone(async () => {
-      if (error === undefined && this.fresh) return;
-      const { directory } = await this.settle();
-      await writeError(directory, this.#record.error);
-    }).catch(() => undefined);
+    if (!this.fresh) this.#note('error').catch(() => undefined);
+  }
+
+  /** Remembers the error of a sync. A later run must know of it: the kernel tells nobody of it again. */
+  noteFailure(failure: string | undefined): void {
+    if (failure === this.#record.failure) return;
+    this.#record = { ...this.#record, failure };
+    this.#note('failure').catch(() => undefined);
   }
 
   /** Writes down the permissions that a commit takes away; undefined when it is decided. */
@@ -87,8 +98,8 @@ export class RecordKeeper {
   }
 
   /** Writes down what is declared. */
-  async expect(expectations: Expectations): Promise<void> {
-    await this.alone(async () => {
+  expect(expectations: Expectations): Promise<void> {
+    return this.alone(async () => {
       const { directory } = await this.settle();
       this.#record = { ...this.#record, ...expectations };
       await writeExpectations(directory, this.#record);
@@ -99,6 +110,13 @@ export class RecordKeeper {
   async quiet(): Promise<void> {
     await this.#writing;
     await this.#settling?.catch(() => undefined);
+  }
+
+  #note(name: 'error' | 'failure'): Promise<void> {
+    return this.alone(async () => {
+      const { directory } = await this.settle();
+      await writeNote(directory, name, this.#record[name]);
+    });
   }
 
   /** Makes a change on disk once those before are made; none is made before it has ended. */

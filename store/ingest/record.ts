@@ -13,7 +13,7 @@ export interface Expectations {
 
 /**
  * What is on disk of an ingest. Its directory `<root>/ingest/<sha256 of the ref>/` is as containerd's content store
- * has it: `ref`, `data`, `startedat`, `updatedat`, `total`; ours are `expected`, `error`, `mode` while a commit is under
+ * has it: `ref`, `data`, `startedat`, `updatedat`, `total`; ours are `expected`, `error`, `failure`, `mode` while a commit is under
  * way, and the checkpoints. Only `ref` and `data` are always there; where the times are missing, those of the file
  * system stand for them.
  */
@@ -28,6 +28,8 @@ export interface IngestRecord extends Expectations {
   readonly startedAt: Date;
   /** Why the last commit was refused. */
   readonly error?: string | undefined;
+  /** The error of a sync, which is final. */
+  readonly failure?: string | undefined;
 }
 
 /** A record that has its directory. */
@@ -77,11 +79,15 @@ export async function writeExpectations(directory: string, { total, expected }: 
   }
 }
 
-/** Writes or removes why the last commit was refused. */
-export async function writeError(directory: string, error: string | undefined): Promise<void> {
-  const path = join(directory, 'error');
-  if (error === undefined) await ifPresent(unlink(path));
-  else await replaceFile(path, error);
+/** Writes or removes why the last commit was refused, or the error of a sync. */
+export async function writeNote(
+  directory: string,
+  name: 'error' | 'failure',
+  text: string | undefined,
+): Promise<void> {
+  const path = join(directory, name);
+  if (text === undefined) await ifPresent(unlink(path));
+  else await replaceFile(path, text);
 }
 
 /**

@@ -17,7 +17,7 @@ test('a million lookups and forgets leave the table and the heap as they were', 
   const names: { parent: string; name: Name }[] = [];
   for (let index = 0; index < BLOBS; index++) {
     const hex = index.toString(16).padStart(64, '0');
-    fs.writeFileSync(join(root, 'blobs', 'sha256', hex), '', { mode: 0o444 });
+    fs.writeFileSync(join(root, 'blobs', 'sha256', hex), 'x', { mode: 0o444 });
     names.push({ parent: 'sha256', name: nameOf(hex) });
   }
   for (let index = 0; index < INGESTS; index++) {

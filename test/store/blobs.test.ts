@@ -38,6 +38,28 @@ for (const damage of ['', 'short', 'x'.repeat(200)])
     t.is(fs.statSync(store.blobs.path(digest)).mode & 0o777, 0o444);
   });
 
+test('an empty file under the digest of something is no blob: it is set aside and said', async (t) => {
+  const messages: string[] = [];
+  const { store, root } = await temporaryStore(t, { report: ({ message }) => messages.push(message) });
+  const digest = await digestOfBytes(seededBytes(100));
+  const [, hex = ''] = digest.split(':');
+  fs.writeFileSync(store.blobs.path(digest), '', { mode: 0o444 });
+  t.is(store.blobs.stat(digest), undefined);
+  t.false(fs.existsSync(store.blobs.path(digest)));
+  t.deepEqual(fs.readdirSync(`${root}/damaged`), [`sha256-${hex}`]);
+  t.deepEqual(messages, ['empty file under a digest set aside']);
+});
+
+for (const algorithm of ['sha256', 'sha512'] as const)
+  test(`the empty blob of ${algorithm} is one`, async (t) => {
+    const { store } = await temporaryStore(t);
+    const digest = await digestOfBytes(Buffer.alloc(0), algorithm);
+    const ingest = await store.ingests.create(parseRef('x'), algorithm);
+    ingest.unlock();
+    t.true(await store.ingests.commit(ingest, { digest }));
+    t.is(store.blobs.stat(digest)?.size, 0n);
+  });
+
 test('a symbolic link under the name of a blob is no blob, and gives way to one', async (t) => {
   const { store, root } = await temporaryStore(t);
   const content = seededBytes(100);

@@ -161,8 +161,8 @@ test('one ref can be made, moved, removed and committed by many at once', async 
     if (there && (await digestOfFile(store.blobs.path(digest))) !== digest) throw new Error('a wrong blob');
   });
   await fc.assert(property, propertySettings(t, 300));
-  t.deepEqual(fs.readdirSync(`${root}/ingest`), []);
-  t.deepEqual(fs.readdirSync(`${root}/fresh`), []);
+  t.deepEqual(fs.readdirSync(`${root}/ingest`, { recursive: true }), []);
+  t.deepEqual(fs.readdirSync(`${root}/fresh`, { recursive: true }), []);
 });
 
 test('refs of any length are made side by side, each with a file of its own', async (t) => {

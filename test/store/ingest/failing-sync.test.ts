@@ -6,6 +6,7 @@ import { Blobs } from '../../../store/blobs.js';
 import type { Durability } from '../../../store/durability.js';
 import { systemError } from '../../../store/libc.js';
 import type { Ingest } from '../../../store/ingest/ingest.js';
+import { alter } from '../../../store/ingest/attributes.js';
 import { Ingests } from '../../../store/ingest/ingests.js';
 import { parseRef } from '../../../store/ref.js';
 import { seededBytes } from '../../helpers/bytes.js';
@@ -108,7 +109,7 @@ test('a refused commit gives the file its permissions back', async (t) => {
   const { disk, ingests } = await failingStore(t);
   const content = seededBytes(50);
   const ingest = await ingests.create(parseRef('x'), 'sha256', 0o640);
-  await ingest.alter((fd) => fs.fchmodSync(fd, 0o640));
+  await alter(ingest, (fd) => fs.fchmodSync(fd, 0o640));
   await (
     await ingest.write(content, 0)
   ).held;
@@ -226,4 +227,35 @@ test('an ingest that was about to be closed when its commit began stays open unt
   t.true(await committing);
   t.is(await digestOfFile(blobs.path(digest)), digest);
   t.is(open().length, 0);
+});
+
+test('an error of the sync is final for the next run too, until the file is cut to nothing', async (t) => {
+  const { disk, ingests, blobs, root } = await failingStore(t);
+  const content = seededBytes(5000);
+  const digest = await digestOfBytes(content);
+  const ingest = await ingests.create(parseRef('x'), 'sha256');
+  await (
+    await ingest.write(content, 0)
+  ).held;
+  disk.dataFails = true;
+  ingest.unlock();
+  t.is(await errnoFrom(() => ingests.commit(ingest, { digest })), 'EIO');
+  await ingests.close();
+
+  const next = new Ingests(root, blobs, new FailingDisk());
+  const found = await next.find(parseRef('x'));
+  if (found === undefined) throw new Error('the ingest is gone');
+  await t.throwsAsync(next.commit(found, { digest }), { code: 'INGEST_FAILED' });
+  await found.truncate(0);
+  await (
+    await found.write(content, 0)
+  ).held;
+  await next.close();
+
+  const last = new Ingests(root, blobs, new FailingDisk());
+  const again = await last.find(parseRef('x'));
+  t.true(again && (await last.commit(again, { digest })));
+  await last.close();
+  t.is(await digestOfFile(blobs.path(digest)), digest);
+  t.deepEqual(fs.readdirSync(`${root}/ingest`), []);
 });

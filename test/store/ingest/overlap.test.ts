@@ -17,7 +17,7 @@ test('writes that overlap, and truncations, are made one after the other, howeve
   const { store, root } = await temporaryStore(t);
   await store.ingests.load();
   const { record, data } = await createFresh(root, parseRef('x'), 0o600);
-  const file = new DataFile(record.data, store.durability, 0, new Date(), data);
+  const file = new DataFile(record.data, store.durability, 0, new Date(), { fd: data });
   const ingest = new Ingest({
     root,
     record,

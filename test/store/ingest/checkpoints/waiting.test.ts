@@ -22,13 +22,14 @@ interface Started {
   readonly ingest: Ingest;
 }
 
-/** An ingest of 24 MiB after the machine was started anew, open for writing. */
-async function started(t: ExecutionContext): Promise<Started> {
+/** An ingest of 24 MiB after the machine was started anew, open for writing; `change` is what happened to it. */
+async function started(t: ExecutionContext, change?: (data: string) => void): Promise<Started> {
   const opened = await temporaryStore(t);
   await transfer(opened.store.ingests, content, ENDS);
   await opened.close();
   const directory = directoryOf(opened.root);
   restartMachine(directory);
+  change?.(join(directory, 'data'));
   const ingest = await find((await opened.reopen()).ingests);
   ingest.lock();
   return { opened, directory, ingest };
@@ -38,22 +39,29 @@ function isRead({ name, path }: DiskCall): boolean {
   return name === 'read' && path.endsWith('/data');
 }
 
-test.serial('fsync does not wait until what was there before has been read again', async (t) => {
-  const { opened, directory, ingest } = await started(t);
+/** Holds up reading behind the first MiB, until what it returns is called. */
+function holdReading(t: ExecutionContext): () => void {
   let release = (): void => undefined;
   const held = new Promise<void>((resolve) => (release = resolve));
   watchDisk((call) => (isRead(call) && call.at >= MIB ? held : undefined));
-  try {
-    await write(ingest, content.subarray(SIZE), SIZE);
-    await ingest.persist();
-    t.true(ingest.content.offset <= MIB);
-    const sizes = sealsOn(directory).map(({ size }) => size);
-    t.is(Math.max(...sizes), SIZE + 1000, 'nothing of it is cut off by a recovery');
-    t.deepEqual(statesOn(directory), ENDS);
-  } finally {
+  const goOn = (): void => {
     watchDisk(undefined);
     release();
-  }
+  };
+  t.teardown(goOn);
+  return goOn;
+}
+
+test.serial('fsync does not wait until what was there before has been read again', async (t) => {
+  const { opened, directory, ingest } = await started(t);
+  const goOn = holdReading(t);
+  await write(ingest, content.subarray(SIZE), SIZE);
+  await ingest.persist();
+  t.true(ingest.content.offset <= MIB);
+  const sizes = sealsOn(directory).map(({ size }) => size);
+  t.is(Math.max(...sizes), SIZE + 1000, 'nothing of it is cut off by a recovery');
+  t.deepEqual(statesOn(directory), ENDS);
+  goOn();
   await until('all is hashed', () => ingest.content.offset === SIZE + 1000);
   ingest.unlock();
   const digest = await digestOfBytes(content);
@@ -103,4 +111,19 @@ test.serial('what was reproduced before a process ended is kept when damage is f
   await until('it is cut', () => again.size < SIZE);
   t.is(again.size, 4 * MIB);
   t.deepEqual(statesOn(directory), [4 * MIB]);
+});
+
+test.serial('a state below what is written again is still compared with the bytes', async (t) => {
+  const { opened, directory, ingest } = await started(t, (data) => tamper(data, 70_000));
+  const goOn = holdReading(t);
+  await write(ingest, content.subarray(SIZE), SIZE);
+  await write(ingest, content.subarray(6 * MIB, 6 * MIB + 10), 6 * MIB);
+  t.deepEqual(statesOn(directory), [4 * MIB]);
+  ingest.unlock();
+  goOn();
+  await until('it is cut', () => ingest.size === 0);
+  ingest.lock();
+  await write(ingest, content, 0);
+  ingest.unlock();
+  t.true(await opened.store.ingests.commit(ingest, { digest: await digestOfBytes(content) }));
 });
