@@ -145,11 +145,14 @@ export class Content {
     if (this.#owner.isOpen()) await this.resume();
     const size = await this.file.makeDurable();
     if (this.#owner.directory() === undefined) return;
-    // One that is being made may have begun before the last write.
-    await this.#checkpointing?.catch(() => undefined);
-    this.#dirty ||= this.#checkpoints.underrates(size);
-    await this.checkpoint();
-    if (this.#checkpoints.underrates(size)) await this.#checkpoints.removeSeals();
+    // Where much is still to be read, its writer shall not wait for it.
+    if (this.#progress.isNear) {
+      // One that is being made may have begun before the last write.
+      await this.#checkpointing?.catch(() => undefined);
+      this.#dirty ||= this.#checkpoints.underrates(size);
+      await this.checkpoint();
+    }
+    await this.#checkpoints.vouch(size);
   }
 
   /** Settles when no checkpoint is being made and nothing else of it is being changed on disk. */
@@ -223,7 +226,7 @@ export class Content {
 
   async #resume(): Promise<void> {
     await this.#checkpoints.load(await this.file.open());
-    let proven = 0;
+    let proven = this.#checkpoints.best(this.file.size)?.offset ?? 0;
     const milestones = this.#checkpoints.earlier.map((checkpoint) => ({
       ...checkpoint,
       tell: (reproduced: boolean) => {

@@ -236,11 +236,15 @@ export class Ingest {
     await this.#file.sync();
   }
 
-  /** Holds up further writes and waits for those under way, until {@link unseal}, {@link commit} or {@link end}. */
-  async seal(): Promise<void> {
+  /**
+   * Holds up further writes and waits for those under way, until {@link unseal}, {@link commit} or {@link end}; of
+   * one that is to `end`, nothing more needs to be hashed.
+   */
+  async seal(toEnd = false): Promise<void> {
     this.checkOpen();
     this.#life.seal();
     this.#users.wake();
+    if (toEnd) this.content.dispose();
     await this.quiet();
     await this.#file.drained();
   }

@@ -251,7 +251,7 @@ export class Ingests {
   }
 
   async #remove(ingest: Ingest): Promise<void> {
-    if (!ingest.committed) await ingest.seal();
+    if (!ingest.committed) await ingest.seal(true);
     await this.#drop(ingest);
   }
 
