@@ -138,7 +138,7 @@ export class BlobDirectory extends IngestDirectory {
     if (stats === undefined) return undefined;
     const file =
       this.#files.get(hex) ??
-      new BlobFile(store.blobs, digest, stats, owner, (forgotten) => {
+      new BlobFile(store, digest, stats, owner, (forgotten) => {
         if (this.#files.get(hex) === forgotten) this.#files.delete(hex);
       });
     this.#files.set(hex, file);

@@ -1,9 +1,10 @@
 import { type BigIntStats, constants } from 'node:fs';
+import type { BlobLabels } from '../store/blob-labels.js';
 import type { Blobs } from '../store/blobs.js';
 import type { Digest } from '../store/digest.js';
 import { CasError } from '../store/errors.js';
 import { close, read } from '../store/files.js';
-import { getLabel, LABEL_PREFIX, listLabels, removeLabel, setLabel } from '../store/labels.js';
+import { getLabel, LABEL_PREFIX, listLabels } from '../store/labels.js';
 import { setPathTimes } from '../store/times.js';
 import { attrOf } from './attr.js';
 import { FsError } from './errors.js';
@@ -25,18 +26,20 @@ export class BlobFile implements Node {
   readonly validity = { entry: 3600, attr: 3600 };
   readonly digest: Digest;
   readonly #blobs: Blobs;
+  readonly #labels: BlobLabels;
   readonly #owner: { uid: number; gid: number };
   readonly #onForgotten: (file: BlobFile) => void;
   #stats: BigIntStats;
 
   constructor(
-    blobs: Blobs,
+    { blobs, labels }: { blobs: Blobs; labels: BlobLabels },
     digest: Digest,
     stats: BigIntStats,
     owner: { uid: number; gid: number },
     onForgotten: (file: BlobFile) => void,
   ) {
     this.#blobs = blobs;
+    this.#labels = labels;
     this.digest = digest;
     this.#stats = stats;
     this.#owner = owner;
@@ -89,11 +92,11 @@ export class BlobFile implements Node {
   }
 
   async setxattr(name: string, value: Uint8Array, flags: number): Promise<void> {
-    await setLabel(this.#path, labelOf(name), value, flags);
+    await this.#labels.set(this.digest, labelOf(name), value, flags);
   }
 
   async removexattr(name: string): Promise<void> {
-    await removeLabel(this.#path, labelOf(name));
+    await this.#labels.remove(this.digest, labelOf(name));
   }
 
   get #path(): string {

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
-import { COMMANDS } from './cas/commands.js';
+import { COMMANDS, type GivenOptions } from './cas/commands.js';
 import { locateStore } from './cas/locate.js';
 import { Output } from './cas/output.js';
 import { ControlClient } from './control/client.js';
@@ -34,10 +34,14 @@ function program(): Command {
     .exitOverride();
   for (const { name, help, options, run } of COMMANDS) {
     const command = cas.command(name).description(help).copyInheritedSettings(cas);
-    for (const { flags, help: what, choices } of options) {
-      command.addOption(command.createOption(flags, what).choices(choices));
+    for (const { flags, help: what, choices, repeatable } of options) {
+      const option = command.createOption(flags, what);
+      if (choices) option.choices(choices);
+      if (repeatable)
+        option.argParser<readonly string[] | undefined>((value, before) => [...(before ?? []), value]);
+      command.addOption(option);
     }
-    command.action(async (given: Record<string, string>) => {
+    command.action(async (given: GivenOptions) => {
       const { root, mount, json } = command.optsWithGlobals<Globals>();
       const store = locateStore({ root, mount, env: process.env, cwd: process.cwd() });
       const format = json ? 'json' : process.stdout.isTTY ? 'table' : 'text';

@@ -5,7 +5,8 @@ import { errorFields, type Log } from './log.js';
 const INTERVAL = 15 * 60 * 1000;
 
 /**
- * Puts right what an earlier run left of its ingests, and removes those that have expired, now and from time to time.
+ * Opens the index of labels, puts right what an earlier run left of its ingests, and removes those that have expired,
+ * now and from time to time.
  * Nobody waits for it.
  * @returns what ends it
  */
@@ -18,5 +19,6 @@ export function keepHouse(store: Store, log: Log): () => void {
   const timer = setInterval(sweep, INTERVAL);
   timer.unref();
   sweep();
+  store.labels.start();
   return () => clearInterval(timer);
 }

@@ -23,6 +23,8 @@ export class Blobs {
   readonly #root: string;
   readonly #durability: Durability;
   readonly #directories: ReadonlyMap<Algorithm, number>;
+  /** What is done around the unlink of a blob; who keeps something of blobs elsewhere may replace it. */
+  removing = (_digest: Digest, unlink: () => Promise<void>): Promise<void> => unlink();
   readonly #report: Report;
 
   private constructor(
@@ -141,7 +143,7 @@ export class Blobs {
    * @throws CasError BLOB_NOT_FOUND
    */
   async remove(digest: Digest): Promise<void> {
-    await unlink(this.path(digest)).catch((error: unknown) => {
+    await this.removing(digest, () => unlink(this.path(digest))).catch((error: unknown) => {
       throw isCode(error, 'ENOENT')
         ? new CasError('BLOB_NOT_FOUND', { subject: digest, cause: error })
         : error;

@@ -17,6 +17,8 @@ export const ERRORS = {
   INGEST_FAILED: ['EIO', 'an earlier write or sync of this ingest failed'],
   INGEST_NOT_FOUND: ['ENOENT', 'there is no such ingest'],
   INGEST_SEALED: ['EBADF', 'the ingest was committed while this handle was open'],
+  METADATA_DAMAGED: ['EIO', 'the metadata database is damaged'],
+  METADATA_UNAVAILABLE: ['EIO', 'the metadata database cannot be used'],
   OFFSET_INVALID: ['EINVAL', 'the offset or size is out of range'],
   REF_INVALID: ['EINVAL', 'the name cannot be an ingest reference'],
   REF_NOT_UTF8: ['EILSEQ', 'the name is not valid UTF-8'],

@@ -1,11 +1,13 @@
 import fs from 'node:fs';
 import { join } from 'node:path';
+import type { BlobLabels } from './blob-labels.js';
 import { Blobs } from './blobs.js';
 import { type Durability, durabilityFor, type SyncPolicy } from './durability.js';
 import { CasError } from './errors.js';
 import { isCode } from './files.js';
 import { Ingests, type IngestsOptions } from './ingest/ingests.js';
 import { lockStore, type StoreLock } from './lock.js';
+import { openLabels } from './open-labels.js';
 
 /** The version of the layout on disk that this code reads and writes. */
 export const FORMAT = 1;
@@ -24,6 +26,7 @@ export interface Store {
   readonly format: number;
   readonly durability: Durability;
   readonly blobs: Blobs;
+  readonly labels: BlobLabels;
   readonly ingests: Ingests;
   /** Ends all work and gives the lock back. A second call is the same as the first. */
   close(): Promise<void>;
@@ -45,7 +48,8 @@ export async function openStore(root: string, options: StoreOptions = {}): Promi
     writeFormat(root);
     const durability = durabilityFor(root, options.sync ?? 'commit');
     const blobs = await Blobs.open(join(root, 'blobs'), durability, options.report);
-    return assemble(root, durability, blobs, lock, options);
+    const labels = openLabels(root, blobs, options.report);
+    return assemble(root, durability, blobs, labels, lock, options);
   } catch (error) {
     lock?.release();
     throw explain(error, root);
@@ -56,6 +60,7 @@ function assemble(
   root: string,
   durability: Durability,
   blobs: Blobs,
+  labels: BlobLabels,
   lock: StoreLock,
   options: StoreOptions,
 ): Store {
@@ -65,6 +70,7 @@ function assemble(
       await ingests.close();
       await durability.flush();
     } finally {
+      await labels.close();
       await blobs.close();
       lock.release();
     }
@@ -75,6 +81,7 @@ function assemble(
     format: FORMAT,
     durability,
     blobs,
+    labels,
     ingests,
     close: () => (closed ??= closeAll()),
   };

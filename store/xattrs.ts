@@ -32,14 +32,25 @@ export async function removeXattr(path: string, name: string): Promise<void> {
 
 /** The names of all extended attributes of a file. */
 export function listXattrs(path: string): string[] {
-  const names = Buffer.allocUnsafe(MAX);
   try {
+    if (llistxattr(path, null, 0) === 0) return [];
+    const names = Buffer.allocUnsafe(MAX);
     return names
       .toString('utf8', 0, llistxattr(path, names, MAX))
       .split('\0')
       .slice(0, -1);
   } catch (error) {
     if (isCode(error, 'EOPNOTSUPP')) return [];
+    throw error;
+  }
+}
+
+/** Whether a file has any extended attributes. Asked on the thread pool: it may have to wait for the disk. */
+export async function hasXattrs(path: string): Promise<boolean> {
+  try {
+    return (await llistxattr.later(path, null, 0)) > 0;
+  } catch (error) {
+    if (isCode(error, 'EOPNOTSUPP')) return false;
     throw error;
   }
 }

@@ -9,19 +9,20 @@ import { humanSize, type Column, type Output } from './output.js';
 export interface CommandOption {
   readonly flags: string;
   readonly help: string;
-  readonly choices: readonly string[];
+  readonly choices?: readonly string[];
+  /** It may be given more than once. */
+  readonly repeatable?: true;
 }
+
+/** The options that were given, by their names. */
+export type GivenOptions = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 /** A command of cas. */
 export interface Command {
   readonly name: string;
   readonly help: string;
   readonly options: readonly CommandOption[];
-  readonly run: (
-    client: ControlClient,
-    output: Output,
-    options: Readonly<Record<string, string>>,
-  ) => Promise<void>;
+  readonly run: (client: ControlClient, output: Output, options: GivenOptions) => Promise<void>;
 }
 
 /** Every command; parsing and help are made from it. */
@@ -41,10 +42,17 @@ export const COMMANDS: readonly Command[] = [
   {
     name: 'ls',
     help: 'list the blobs',
-    options: [{ flags: '--alg <algorithm>', help: 'only those of one algorithm', choices: ALGORITHMS }],
-    run: (client, output, { alg }) => {
-      const query = alg === undefined ? '' : `?${new URLSearchParams({ algorithm: alg }).toString()}`;
-      return output.list(client.lines(`/v1/blobs${query}`) as AsyncIterable<BlobLine>, BLOB_COLUMNS);
+    options: [
+      { flags: '--alg <algorithm>', help: 'only those of one algorithm', choices: ALGORITHMS },
+      {
+        flags: '--label <KEY[=VALUE]>',
+        help: 'only those with this label; repeated: with all of them',
+        repeatable: true,
+      },
+    ],
+    run: (client, output, { alg, label }) => {
+      const url = `/v1/blobs${query({ algorithm: alg, label })}`;
+      return output.list(client.lines(url) as AsyncIterable<BlobLine>, BLOB_COLUMNS);
     },
   },
   {
@@ -55,6 +63,13 @@ export const COMMANDS: readonly Command[] = [
       output.list(client.lines('/v1/ingests') as AsyncIterable<IngestLine>, INGEST_COLUMNS),
   },
 ];
+
+function query(parameters: GivenOptions): string {
+  const pairs = Object.entries(parameters).flatMap(([name, given = []]) =>
+    (typeof given === 'string' ? [given] : given).map((value): [string, string] => [name, value]),
+  );
+  return pairs.length === 0 ? '' : `?${new URLSearchParams(pairs).toString()}`;
+}
 
 const OPERATION_COLUMNS: readonly Column<[string, OperationStatistics]>[] = [
   { title: 'OPERATION', value: ([operation]) => operation },

@@ -4,7 +4,7 @@ import { fastify, type FastifyError, type FastifyInstance, type FastifyReply } f
 import { CasError } from '../../store/errors.js';
 import { errorFields, type Log } from '../log.js';
 import { type ControlFailure, controlSocket } from './protocol.js';
-import type { Control, Route } from './routes.js';
+import type { Control, Query, Route } from './routes.js';
 import { withinSocketLimit } from './socket-path.js';
 
 /** The open control socket. */
@@ -64,7 +64,7 @@ export function controlApp(control: Control, routes: readonly Route[], log: Log)
       url,
       schema,
       handler: (request, reply) => {
-        const answer = handle(control, request.query as Record<string, string | undefined>);
+        const answer = handle(control, request.query as Query);
         return isIterable(answer) ? sendLines(reply, answer) : reply.send(answer);
       },
     });

@@ -4,7 +4,7 @@ import { CasError } from '../../store/errors.js';
 import { close, read } from '../../store/files.js';
 import type { Ingest } from '../../store/ingest/ingest.js';
 import { algorithmFor, type Ingests } from '../../store/ingest/ingests.js';
-import { getLabel, listLabels, removeLabel, setLabel } from '../../store/labels.js';
+import { getLabel, listLabels } from '../../store/labels.js';
 import { parseRef, type Ref } from '../../store/ref.js';
 import type { TemporaryStore } from '../helpers/stores.js';
 import type { Subject, Writer } from './subject.js';
@@ -93,8 +93,9 @@ export function storeSubject(opened: TemporaryStore): Subject {
       const values = keys.map((key) => [key, Buffer.from(getLabel(path(digest), key) ?? []).toString()]);
       return Promise.resolve(Object.fromEntries(values) as Record<string, string>);
     },
-    setLabel: (digest, key, value) => setLabel(path(digest), key, Buffer.from(value), 0),
-    removeLabel: (digest, key) => removeLabel(path(digest), key),
+    setLabel: (digest, key, value) =>
+      opened.store.labels.set(parseDigest(digest), key, Buffer.from(value), 0),
+    removeLabel: (digest, key) => opened.store.labels.remove(parseDigest(digest), key),
     restart: async () => {
       await opened.reopen();
     },

@@ -23,3 +23,14 @@ export async function errnoFrom(action: () => unknown): Promise<string> {
     return errnoNameOf(error);
   }
 }
+
+/** Does it until it is refused; how often it was done before, and the errno. */
+export async function untilRefused(
+  action: (time: number) => Promise<void>,
+): Promise<{ done: number; errno: string }> {
+  for (let done = 0; done < 10_000; done++) {
+    const errno = await errnoFrom(() => action(done));
+    if (errno !== 'OK') return { done, errno };
+  }
+  throw new Error('it is never refused');
+}

@@ -1,0 +1,58 @@
+import { execFile } from 'node:child_process';
+import fs from 'node:fs';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import test from 'ava';
+import { bind } from '../../store/libc.js';
+
+/*
+ * What can be done to the disks of `test/e2e/disk.ts`.
+ */
+
+const execute = promisify(execFile);
+/** A test that mounts a disk, which only root can. */
+export const rooted = process.getuid?.() === 0 ? test.serial : test.serial.skip;
+
+const FILLER = 'filler';
+
+/** Takes all the space there is. */
+export function fill(disk: string): void {
+  const fd = fs.openSync(join(disk, FILLER), 'a');
+  try {
+    for (let size = 1 << 20; size > 0; size >>= size > 1 ? 4 : 1) {
+      const zeros = Buffer.alloc(size);
+      try {
+        while (fs.writeSync(fd, zeros) === size);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+      }
+    }
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+/** Gives the space back. */
+export function empty(disk: string): void {
+  fs.rmSync(join(disk, FILLER));
+}
+
+const ioctl = bind('int ioctl(int, unsigned long, void*)');
+const EXT4_IOC_SHUTDOWN = 0x8004587d;
+const NOLOGFLUSH = Buffer.of(2, 0, 0, 0);
+
+/** Stops the disk as a power cut does: what is not on it by now never comes there. */
+export function cutPower(disk: string): void {
+  const fd = fs.openSync(disk, 'r');
+  try {
+    ioctl(fd, EXT4_IOC_SHUTDOWN, NOLOGFLUSH);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+/** Mounts a disk again after {@link cutPower}; nothing on it may be open. */
+export async function mountAgain(disk: string): Promise<void> {
+  await execute('umount', [disk]);
+  await execute('mount', ['-o', 'loop', join(dirname(disk), 'image'), disk]);
+}
