@@ -24,6 +24,13 @@ export interface ContentOwner {
   readonly directory: () => string | undefined;
   /** Whether it is neither being committed or removed nor gone. */
   readonly isOpen: () => boolean;
+  /**
+   * What a change must wait for, before it asks again.
+   * @throws CasError INGEST_SEALED
+   */
+  readonly decision: () => Promise<void> | undefined;
+  /** Why nothing more can be written. */
+  readonly spoilt: () => Error | undefined;
   /** Bytes above `proven` are not those that were written. */
   readonly damaged: (proven: number) => void;
 }
@@ -87,18 +94,12 @@ export class Content {
     return this.#loading;
   }
 
-  /** What a write of the range must wait for. */
-  writeObstacle(start: number, end: number): Promise<void> | undefined {
-    return this.resume() ?? this.#checkpoints.clear(start, this.#progress.end) ?? this.file.clear(start, end);
-  }
-
-  /** What a truncation must wait for. */
-  truncateObstacle(size: number): Promise<void> | undefined {
-    return this.resume() ?? this.#checkpoints.clear(size, this.#progress.end) ?? this.file.clear(0, Infinity);
-  }
-
   /** Writes and hashes; may take fewer bytes, as pwrite(2). Only what was taken counts as hashed. */
   async write(data: Uint8Array, offset: number): Promise<IngestWritten> {
+    for (let obstacle; (obstacle = this.#writeObstacle(offset, offset + data.length)) !== undefined;)
+      await obstacle;
+    const spoilt = this.#owner.spoilt();
+    if (spoilt !== undefined) throw spoilt;
     this.#dirty = true;
     const held = this.#progress.writing(data, offset)?.catch(() => undefined);
     let size = 0;
@@ -117,6 +118,17 @@ export class Content {
 
   /** Cuts or extends the file; extending leaves a hole. */
   async truncate(size: number): Promise<void> {
+    for (let obstacle; (obstacle = this.#truncateObstacle(size)) !== undefined;) await obstacle;
+    await this.#truncate(size);
+  }
+
+  /** Cuts off what is above `size`, unless that has gone meanwhile. */
+  async cut(size: number): Promise<void> {
+    for (let obstacle; (obstacle = this.#truncateObstacle(size)) !== undefined;) await obstacle;
+    if (this.file.size > size) await this.#truncate(size);
+  }
+
+  async #truncate(size: number): Promise<void> {
     const shorter = size < this.#progress.end;
     this.#dirty = true;
     this.#progress.cut(size);
@@ -222,6 +234,25 @@ export class Content {
   /** Frees the hasher. */
   dispose(): void {
     this.#progress.dispose();
+  }
+
+  /** What a write must wait for, before it asks again: a commit, or changes that overlap it. */
+  #writeObstacle(start: number, end: number): Promise<void> | undefined {
+    return (
+      this.#owner.decision() ??
+      this.resume() ??
+      this.#checkpoints.clear(start, this.#progress.end) ??
+      this.file.clear(start, end)
+    );
+  }
+
+  #truncateObstacle(size: number): Promise<void> | undefined {
+    return (
+      this.#owner.decision() ??
+      this.resume() ??
+      this.#checkpoints.clear(size, this.#progress.end) ??
+      this.file.clear(0, Infinity)
+    );
   }
 
   async #resume(): Promise<void> {

@@ -1,7 +1,20 @@
-import fs from 'node:fs';
+import fs, { type BigIntStats } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Durability } from '../durability.js';
-import { close, closeLarge, fdatasync, fsyncDirectory, ftruncate, isCode, open, write } from '../files.js';
+import { CasError } from '../errors.js';
+import {
+  close,
+  closeLarge,
+  fdatasync,
+  fstat,
+  fsyncDirectory,
+  ftruncate,
+  isCode,
+  lstat,
+  open,
+  write,
+} from '../files.js';
+import type { Ref } from '../ref.js';
 
 /** What a write or truncation under way may change. */
 interface Range {
@@ -89,6 +102,18 @@ export class DataFile {
   /** The descriptor if the file is open now. */
   get openFd(): number | undefined {
     return this.#fd;
+  }
+
+  /** @throws CasError INGEST_FAILED after a failed sync */
+  checkSound(ref: Ref): void {
+    if (this.#failure !== undefined)
+      throw new CasError('INGEST_FAILED', { subject: ref, cause: this.#failure });
+  }
+
+  /** stat(2), which does not open it; `named`: while its path is its own. Undefined where it is not there. */
+  stat(named: boolean): BigIntStats | undefined {
+    if (this.#fd !== undefined) return fstat(this.#fd);
+    return named ? lstat(this.#path) : undefined;
   }
 
   /** The open file; read-only where its mode allows the store's owner no more. */

@@ -82,10 +82,11 @@ export async function openFresh(root: string): Promise<IngestRecord[]> {
   return left;
 }
 
-/** The descriptor that could write it is gone. */
-async function makeWritable(record: IngestRecord): Promise<IngestRecord> {
-  await fs.promises.chmod(record.data, DEFAULT_PERMISSIONS);
-  return { ...record, permissions: DEFAULT_PERMISSIONS };
+/** Lets the file of a fresh ingest be opened for writing by others than root. It needs no descriptor, and no room. */
+export async function makeWritable(record: IngestRecord): Promise<IngestRecord> {
+  const permissions = record.permissions ?? DEFAULT_PERMISSIONS;
+  await fs.promises.chmod(record.data, permissions | 0o600);
+  return { ...record, permissions };
 }
 
 async function hasSettled(root: string, record: IngestRecord): Promise<boolean> {

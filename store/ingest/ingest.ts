@@ -1,7 +1,7 @@
 import type { BigIntStats } from 'node:fs';
 import type { Algorithm, Digest } from '../digest.js';
 import { CasError } from '../errors.js';
-import { fstat, lstat, read } from '../files.js';
+import { read } from '../files.js';
 import type { Ref } from '../ref.js';
 import type { Report } from '../report.js';
 import type { Content } from './content.js';
@@ -59,6 +59,8 @@ export class Ingest {
     this.content = makeContent(parts, {
       settle: () => this.keeper.settle(),
       isOpen: () => this.#life.state === 'open',
+      decision: () => this.#life.decision(this.ref),
+      spoilt: () => this.#damage.error,
       // Once it has ended, the directory may be another's of the same ref.
       directory: () => (this.#life.state === 'ended' ? undefined : this.record.directory),
       damaged: (proven) => this.#damage.found(proven),
@@ -110,7 +112,7 @@ export class Ingest {
 
   /** @throws CasError INGEST_SEALED when it is being removed or committed, or was */
   checkOpen(): void {
-    if (this.#life.state !== 'open') throw new CasError('INGEST_SEALED', { subject: this.ref });
+    this.#life.checkOpen(this.ref);
   }
 
   /**
@@ -155,8 +157,9 @@ export class Ingest {
       if (this.#isIdle()) await this.content.checkpoint().catch(() => undefined);
     } finally {
       await this.content.settled();
-      // Until it has its directory the file's mode lets nobody but root open it for writing again.
-      if (this.#isIdle() && !this.keeper.fresh) await this.#file.close();
+      // The mode of a fresh one lets nobody but root open it for writing again.
+      if (this.#isIdle()) await this.keeper.loosen();
+      if (this.#isIdle()) await this.#file.close();
     }
   }
 
@@ -171,7 +174,7 @@ export class Ingest {
    * @throws CasError INGEST_NOT_FOUND once it has ended: another may have its path by then
    */
   async open(): Promise<number> {
-    if (this.#life.state === 'ended' && this.#file.openFd === undefined) this.#throwNotFound();
+    if (this.#life.state === 'ended' && this.#file.openFd === undefined) throw this.#notFound();
     return this.#file.open();
   }
 
@@ -180,10 +183,9 @@ export class Ingest {
    * @throws CasError INGEST_NOT_FOUND once it has ended
    */
   stat(): BigIntStats {
-    const fd = this.#file.openFd;
-    if (fd !== undefined) return fstat(fd);
-    const stats = this.#life.state === 'ended' ? undefined : lstat(this.#file.path);
-    return stats ?? this.#throwNotFound();
+    const stats = this.#file.stat(this.#life.state !== 'ended');
+    if (stats === undefined) throw this.#notFound();
+    return stats;
   }
 
   async read(into: Uint8Array, offset: number): Promise<number> {
@@ -195,26 +197,21 @@ export class Ingest {
    * @throws CasError INGEST_SEALED; the system's own errors, such as ENOSPC, which leave the ingest resumable
    */
   async write(data: Uint8Array, offset: number): Promise<IngestWritten> {
-    for (let obstacle; (obstacle = this.#writeObstacle(offset, offset + data.length)) !== undefined;)
-      await obstacle;
-    if (this.#damage.error !== undefined) throw this.#damage.error;
     const written = await this.content.write(data, offset);
     this.#lock.wrote(written.size);
     return written;
   }
 
   /** Cuts or extends the file; extending leaves a hole. */
-  async truncate(size: number): Promise<void> {
-    for (let obstacle; (obstacle = this.#truncateObstacle(size)) !== undefined;) await obstacle;
-    await this.content.truncate(size);
+  truncate(size: number): Promise<void> {
+    return this.content.truncate(size);
   }
 
   /** Cuts off what is above `size`, unless that has gone meanwhile. */
   async cut(size: number): Promise<void> {
     this.retain();
     try {
-      for (let obstacle; (obstacle = this.#truncateObstacle(size)) !== undefined;) await obstacle;
-      if (this.size > size) await this.content.truncate(size);
+      await this.content.cut(size);
     } finally {
       this.release();
     }
@@ -222,7 +219,7 @@ export class Ingest {
 
   /** fsync(2) of an ingest: its bytes so far and its name are on the disk. An error is final for the ingest. */
   async persist(): Promise<void> {
-    this.#throwIfFailed();
+    this.#file.checkSound(this.ref);
     await this.content.persist();
     await this.keeper.quiet();
     // One that has ended has no name, or one that its commit makes durable.
@@ -231,7 +228,7 @@ export class Ingest {
 
   /** Makes the data durable, or such that no name can be durable before it. An error is final for the ingest. */
   async sync(): Promise<void> {
-    this.#throwIfFailed();
+    this.#file.checkSound(this.ref);
     await this.#file.drained();
     await this.#file.sync();
   }
@@ -273,7 +270,7 @@ export class Ingest {
    * @throws CasError INGEST_FAILED after a failed sync; the system's error where the file cannot be read
    */
   async digest(algorithm: Algorithm, expected?: Digest): Promise<Digest> {
-    this.#throwIfFailed();
+    this.#file.checkSound(this.ref);
     return this.content.digest(algorithm, expected);
   }
 
@@ -316,32 +313,12 @@ export class Ingest {
     if (this.#users.none) await this.#file.close(true);
   }
 
-  /** What a write must wait for, before it asks again: a commit, or changes that overlap it. */
-  #writeObstacle(start: number, end: number): Promise<void> | undefined {
-    return this.#decision() ?? this.content.writeObstacle(start, end);
-  }
-
-  #truncateObstacle(size: number): Promise<void> | undefined {
-    return this.#decision() ?? this.content.truncateObstacle(size);
-  }
-
-  #decision(): Promise<void> | undefined {
-    if (this.#life.state === 'sealed') return this.#life.decided;
-    this.checkOpen();
-    return undefined;
-  }
-
   /** Whether nobody has it open and nothing is done to it: only then may the data file be closed. */
   #isIdle(): boolean {
     return this.#users.none && this.#life.state === 'open';
   }
 
-  #throwNotFound(): never {
-    throw new CasError('INGEST_NOT_FOUND', { subject: this.ref });
-  }
-
-  #throwIfFailed(): void {
-    const { failure } = this.#file;
-    if (failure !== undefined) throw new CasError('INGEST_FAILED', { subject: this.ref, cause: failure });
+  #notFound(): CasError {
+    return new CasError('INGEST_NOT_FOUND', { subject: this.ref });
   }
 }

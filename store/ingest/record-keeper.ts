@@ -1,4 +1,4 @@
-import { settleFresh } from './fresh.js';
+import { makeWritable, settleFresh } from './fresh.js';
 import {
   type Expectations,
   type IngestRecord,
@@ -60,6 +60,11 @@ export class RecordKeeper {
     if (!this.fresh) return false;
     this.#record = { ...this.#record, permissions };
     return true;
+  }
+
+  /** Lets the file of one that could not get its directory, as on a full disk, be opened again by its owner. */
+  async loosen(): Promise<void> {
+    if (this.fresh) this.#record = await makeWritable(this.#record);
   }
 
   /** Writes down the times. */
