@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
-import { bind } from '../../../store/libc.js';
+import { bind, systemError } from '../../../store/libc.js';
 import { errnoOf } from '../../errors.js';
 import { mountAt } from '../../mounts.js';
 import { detachThroughHelper, unmountThroughHelper } from '../kernel/fusermount.js';
@@ -12,9 +12,9 @@ const umount2 = bind('int umount2(const char *target, int flags)');
 
 /** What takes a mount away again. */
 export interface Hold {
-  /** @throws a system error EBUSY while files are open, unless `lazy` */
+  /** @throws a system error EBUSY while files are open, unless `lazy`, and where another mount covers this one */
   unmount(lazy: boolean): Promise<void>;
-  /** Whether the mount still stands, working or not. */
+  /** Whether the mount still stands, working or not, and is not covered by another. */
   stands(): boolean;
   /** Aborts the connection where this process may. Does not wait and does not throw. */
   sever(): void;
@@ -32,6 +32,7 @@ export function holdOf(mountpoint: string): Hold {
   return {
     stands,
     async unmount(lazy) {
+      if (!stands()) throw systemError('umount', constants.errno.EBUSY, mountpoint);
       if (!mayUnmount()) return unmountThroughHelper(mountpoint, lazy);
       try {
         await umount2.later(mountpoint, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0));
