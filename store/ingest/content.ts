@@ -203,6 +203,11 @@ export class Content {
     return this.#progress.digest();
   }
 
+  /** Tells that the process is about to end: nobody waits until much that was there before has been read. */
+  hurry(): void {
+    this.#progress.giveUp();
+  }
+
   /** Settles when nothing is being hashed or saved. */
   async settled(): Promise<void> {
     await this.#progress.settled();
