@@ -1,6 +1,7 @@
 import type { Algorithm, Digest } from '../digest.js';
 import { CasError } from '../errors.js';
 import type { Checkpoints } from './checkpoints/checkpoints.js';
+import type { ContentOwner } from './content-owner.js';
 import type { DataFile } from './data-file.js';
 import { Pace } from './pace.js';
 import type { Reached } from './prefix.js';
@@ -14,25 +15,6 @@ export interface HashPolicy {
   readonly verify: 'auto' | 'always';
   /** How many bytes are written before the state of the hash is saved again; Infinity: it is when the file is closed. */
   readonly checkpoint: number;
-}
-
-/** What content asks of the ingest it belongs to. */
-export interface ContentOwner {
-  /** Gives the ingest a directory, in which checkpoints can be saved. */
-  readonly settle: () => Promise<unknown>;
-  /** That directory; undefined before and after. */
-  readonly directory: () => string | undefined;
-  /** Whether it is neither being committed or removed nor gone. */
-  readonly isOpen: () => boolean;
-  /**
-   * What a change must wait for, before it asks again.
-   * @throws CasError INGEST_SEALED
-   */
-  readonly decision: () => Promise<void> | undefined;
-  /** Why nothing more can be written. */
-  readonly spoilt: () => Error | undefined;
-  /** Bytes above `proven` are not those that were written. */
-  readonly damaged: (proven: number) => void;
 }
 
 /**
@@ -223,6 +205,11 @@ export class Content {
   /** {@link offset} and the digest, once all that is queued is hashed; undefined where the bytes are rewritten. */
   reached(): Promise<Reached | undefined> {
     return this.#progress.reached();
+  }
+
+  /** Tells that the process is about to end: nobody waits until much that was there before has been read. */
+  hurry(): void {
+    this.#progress.giveUp();
   }
 
   /** Settles when nothing is being hashed or saved. */

@@ -193,6 +193,7 @@ export class Ingests {
   /** Writes down what is only in memory and closes all files. */
   async close(): Promise<void> {
     for (const ingest of this.#names.ingests()) {
+      ingest.content.hurry();
       // Times that cannot be written are those of the file when it is next found.
       await ingest.settle().catch(() => undefined);
       await ingest.content.quiet();

@@ -1,6 +1,7 @@
 import type { Algorithm } from '../digest.js';
 import { Checkpoints } from './checkpoints/checkpoints.js';
-import { Content, type ContentOwner, type HashPolicy } from './content.js';
+import { Content, type HashPolicy } from './content.js';
+import type { ContentOwner } from './content-owner.js';
 import type { DataFile } from './data-file.js';
 import { Progress } from './progress.js';
 

@@ -160,6 +160,11 @@ export class Progress {
     return this.#prefix.capture();
   }
 
+  /** Gives up what is still to be read, where it is much: hashing is taken back to the best saved state. */
+  giveUp(): void {
+    if (!this.isNear) this.#rewind(Infinity);
+  }
+
   /** Settles when nothing is being hashed. */
   async settled(): Promise<void> {
     await this.#prefix.settled().catch(() => undefined);

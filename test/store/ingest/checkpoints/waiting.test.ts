@@ -91,6 +91,32 @@ test.serial('a removal does not wait until what is there has been read again', a
   t.deepEqual(fs.readdirSync(join(opened.root, 'ingest')), []);
 });
 
+test.serial('closing the store does not wait until what is there has been read again', async (t) => {
+  const { opened, directory, ingest } = await started(t);
+  let reads = 0;
+  watchDisk((call) => {
+    if (!isRead(call)) return undefined;
+    reads++;
+    return sleep(20);
+  });
+  try {
+    await write(ingest, content.subarray(SIZE), SIZE);
+    ingest.unlock();
+    await until('it is being read', () => reads >= 2);
+    const before = reads;
+    await opened.close();
+    t.true(reads - before <= 3, `${reads - before} more reads`);
+  } finally {
+    watchDisk(undefined);
+  }
+  const sizes = sealsOn(directory).map(({ size }) => size);
+  t.is(Math.max(...sizes), SIZE + 1000);
+  const { ingests } = await opened.reopen();
+  const again = await find(ingests);
+  t.is(again.size, SIZE + 1000);
+  t.true(await ingests.commit(again, { digest: await digestOfBytes(content) }));
+});
+
 test.serial('what was reproduced before a process ended is kept when damage is found above it', async (t) => {
   const { opened, directory, ingest } = await started(t);
   await ingest.content.resumeDigestAt(SIZE);
