@@ -66,7 +66,11 @@ export class BlobDirectory extends IngestDirectory {
   ): Promise<{ node: Node; handle: FileHandle }> {
     const digest = this.#finalName(name);
     if (digest === undefined) return super.create(name, flags, mode, caller);
-    if (this.#blob(name)) throw new CasError('BLOB_EXISTS', { subject: digest });
+    if (this.#blob(name)) {
+      // It was made since the kernel looked: without O_EXCL nobody expects EEXIST.
+      const exclusive = (flags & constants.O_EXCL) !== 0;
+      throw new CasError(exclusive ? 'BLOB_EXISTS' : 'BLOB_IMMUTABLE', { subject: digest });
+    }
     await this.#dropLeftover(name);
     const { node, handle } = await super.create(name, flags, mode, caller);
     if (!(node instanceof IngestFile)) return { node, handle };
@@ -150,7 +154,7 @@ export class BlobDirectory extends IngestDirectory {
     const { ingests } = this.context.store;
     const left = await ingests.find(this.refOf(name));
     if (left === undefined) return;
-    if (left.locked) throw new CasError('INGEST_BUSY', { subject: left.ref });
+    if (left.locked) throw left.busy();
     await ingests.remove(left).catch((error: unknown) => {
       if (!(error instanceof CasError) || error.code !== 'INGEST_NOT_FOUND') throw error;
     });

@@ -72,6 +72,7 @@ export class BlobFile implements Node {
     return {
       mode: { keepCache: true, backing: fd, noFlush: true },
       read: (into, offset) => read(fd, into, offset),
+      sync: () => this.#blobs.flush(),
       release: () => close(fd),
     };
   }

@@ -97,7 +97,8 @@ export class IngestDirectory implements Node {
     caller: Caller,
   ): Promise<{ node: Node; handle: FileHandle }> {
     const ref = this.refOf(name);
-    const ingest = await this.context.store.ingests.create(ref, algorithmFor({ ref }), mode & 0o777);
+    const { ingests } = this.context.store;
+    const ingest = await ingests.create(ref, algorithmFor({ ref }), mode & 0o777, caller.pid);
     await this.#giveTo(ingest, caller);
     this.changed();
     return { node: this.context.fileOf(ingest), handle: new IngestWriter(ingest) };
@@ -147,12 +148,25 @@ export class IngestDirectory implements Node {
     if (noReplace && ingests.get(ref) !== undefined) throw new CasError('INGEST_EXISTS', { subject: ref });
     if (named === 'directory') {
       if (`${ref}/`.startsWith(`${from}/`)) throw new FsError('EINVAL', 'into itself');
+      this.#checkPaths(from, ref);
       await ingests.renameDirectory(from, ref);
       this.context.directoryMoved(from, ref);
     } else {
       await ingests.rename(named, ref);
     }
     this.changed();
+  }
+
+  /**
+   * Whether all that is in the directory `from` may have its path below `to`.
+   * @throws CasError REF_TOO_LONG
+   */
+  #checkPaths(from: Ref, to: Ref): void {
+    if (Buffer.byteLength(to) <= Buffer.byteLength(from)) return;
+    for (const [name, named] of this.context.store.ingests.children(from)) {
+      const target = refWithin(to, name);
+      if (named === 'directory') this.#checkPaths(refWithin(from, name), target);
+    }
   }
 
   /** What stands under a name. */

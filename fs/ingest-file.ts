@@ -1,5 +1,6 @@
 import { constants, fchownSync } from 'node:fs';
 import { CasError } from '../store/errors.js';
+import { alter, setPermissions } from '../store/ingest/attributes.js';
 import type { Ingest } from '../store/ingest/ingest.js';
 import { setTimes } from '../store/times.js';
 import { attrOf } from './attr.js';
@@ -27,25 +28,25 @@ export class IngestFile implements Node {
     );
   }
 
-  async setattr(changes: AttrChanges, _caller: Caller, handle: FileHandle | undefined): Promise<void> {
+  async setattr(changes: AttrChanges, caller: Caller, handle: FileHandle | undefined): Promise<void> {
     const { ingest } = this;
     if (ingest.committed) throw new CasError('BLOB_IMMUTABLE', { subject: ingest.ref });
-    if (changes.size !== undefined) await this.#truncate(changes.size, handle);
+    if (changes.size !== undefined) await this.#truncate(changes.size, caller, handle);
     const { mode, uid, gid, atime, mtime } = changes;
-    if (mode !== undefined) await ingest.setPermissions(mode & 0o777);
-    await ingest.alter((fd) => {
+    if (mode !== undefined) await setPermissions(ingest, mode & 0o777);
+    await alter(ingest, (fd) => {
       if (uid !== undefined || gid !== undefined) fchownSync(fd, uid ?? UNCHANGED, gid ?? UNCHANGED);
       if (atime !== undefined || mtime !== undefined) setTimes(fd, atime, mtime);
     });
   }
 
-  async open(flags: OpenFlags): Promise<FileHandle> {
+  async open(flags: OpenFlags, { pid }: Caller): Promise<FileHandle> {
     const { ingest } = this;
     if (!wantsWrite(flags)) {
       return readIngest(ingest);
     }
     if (ingest.committed) throw new CasError('BLOB_IMMUTABLE', { subject: ingest.ref });
-    ingest.lock();
+    ingest.lock(pid);
     try {
       if ((flags & constants.O_TRUNC) !== 0) await ingest.truncate(0);
       else await ingest.open();
@@ -73,13 +74,13 @@ export class IngestFile implements Node {
   }
 
   /** Only the writer may cut a file that is being written. */
-  async #truncate(size: number, handle: FileHandle | undefined): Promise<void> {
+  async #truncate(size: number, { pid }: Caller, handle: FileHandle | undefined): Promise<void> {
     const { ingest } = this;
     if (handle instanceof IngestWriter) {
       await ingest.truncate(size);
       return;
     }
-    ingest.lock();
+    ingest.lock(pid);
     try {
       await ingest.truncate(size);
     } finally {

@@ -13,6 +13,7 @@ export async function readIngest(ingest: Ingest): Promise<FileHandle> {
   return {
     mode: { direct: true, noFlush: true },
     read: (into, offset) => ingest.read(into, offset),
+    sync: () => ingest.persist(),
     release: () => ingest.release(),
   };
 }

@@ -2,7 +2,7 @@ import { parseDigest } from '../store/digest.js';
 import { CasError } from '../store/errors.js';
 import type { Expectations } from '../store/ingest/record.js';
 import type { Ingest } from '../store/ingest/ingest.js';
-import type { IngestStatus } from '../store/ingest/status.js';
+import { etaOf, type IngestStatus, percentOf } from '../store/ingest/status.js';
 import { FsError } from './errors.js';
 
 const PREFIX = 'user.cas.';
@@ -15,7 +15,11 @@ const READABLE: Readonly<Record<string, (status: IngestStatus) => string | undef
   updated: ({ updatedAt }) => updatedAt.toISOString(),
   error: ({ error }) => error,
   expected: ({ expected }) => expected,
-  total: ({ total }) => (total === undefined ? undefined : `${total}`),
+  total: ({ total }) => text(total),
+  percent: (status) => text(percentOf(status)),
+  rate: ({ rate }) => text(rate && Math.round(rate)),
+  eta: (status) => text(etaOf(status)),
+  holder: ({ holder }) => holder?.toString(),
 };
 
 /** How each settable attribute is read. */
@@ -62,6 +66,10 @@ function settable(name: string): (text: string) => Expectations {
   const parse = SETTABLE[key];
   if (parse === undefined) throw new FsError(key in READABLE || key === 'digest' ? 'EPERM' : 'EOPNOTSUPP');
   return parse;
+}
+
+function text(value: number | undefined): string | undefined {
+  return value === undefined ? undefined : `${value}`;
 }
 
 function keyOf(name: string): string | undefined {

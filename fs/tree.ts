@@ -11,6 +11,7 @@ import { IngestDirectory } from './ingest-directory.js';
 import { IngestFile } from './ingest-file.js';
 import { nameOf, type Name, type Node } from './node.js';
 import { RootDirectory } from './root-directory.js';
+import { statusDirectory } from './status-directory.js';
 import { VirtualFile } from './virtual-file.js';
 
 /** How the tree is shown. */
@@ -46,14 +47,16 @@ export function mountTree(store: Store, options: TreeOptions): FileSystem {
   const context = createContext(store, options);
   const { owner } = context;
   const blobs = Object.fromEntries(ALGORITHMS.map((alg) => [alg, new BlobDirectory(context, alg)]));
-  const status = new FixedDirectory('/.cas', 0o555, owner, {
+  const about = new FixedDirectory('/.cas', 0o555, owner, {
     version: new VirtualFile('/.cas/version', owner, () => `${options.version}\n`),
     stats: new VirtualFile('/.cas/stats', owner, () => `${JSON.stringify(options.stats(), null, 2)}\n`),
+    status: statusDirectory(store, owner, '/.cas/status', ''),
+    'status-root': statusDirectory(store, owner, '/.cas/status-root', '/'),
   });
   const children = new Map<Name, Node>([
     [nameOf('ingest'), context.directoryOf('')],
     [nameOf('blobs'), new BlobsDirectory(context, blobs)],
-    [nameOf('.cas'), status],
+    [nameOf('.cas'), about],
   ]);
   return new FileSystem(new RootDirectory(context, children), () => statfs(store.root));
 }

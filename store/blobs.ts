@@ -133,6 +133,11 @@ export class Blobs {
     if (directory !== undefined) await this.#durability.names(directory, alone);
   }
 
+  /** Makes all commits durable that were acknowledged. */
+  flush(): Promise<void> {
+    return this.#durability.flush();
+  }
+
   /**
    * Removes a blob.
    * @throws CasError BLOB_NOT_FOUND

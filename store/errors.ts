@@ -33,6 +33,12 @@ export const ERRORS = {
 /** A stable error code, the key of {@link ERRORS}. */
 export type ErrorCode = keyof typeof ERRORS;
 
+/** The code of the failure that a message tells of; undefined where it is none of ours. */
+export function codeIn(message: string): ErrorCode | undefined {
+  const codes = Object.keys(ERRORS) as ErrorCode[];
+  return codes.find((code) => `: ${message}: `.includes(`: ${ERRORS[code][1]}: `));
+}
+
 /** What an error is about; every field that is known is shown in the message. */
 export interface ErrorDetail {
   /** The path, ref or digest concerned. */

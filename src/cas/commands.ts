@@ -1,8 +1,9 @@
 import { Readable } from 'node:stream';
 import { ALGORITHMS } from '../../store/digest.js';
 import type { ControlClient } from '../control/client.js';
-import type { BlobLine, IngestLine, Status } from '../control/protocol.js';
+import type { BlobLine, Status } from '../control/protocol.js';
 import type { OperationStatistics } from '../statistics.js';
+import { showIngests } from './ingests.js';
 import { humanSize, type Column, type Output } from './output.js';
 
 /** An option of one command. */
@@ -58,9 +59,13 @@ export const COMMANDS: readonly Command[] = [
   {
     name: 'ingests',
     help: 'list what is being written',
-    options: [],
-    run: (client, output) =>
-      output.list(client.lines('/v1/ingests') as AsyncIterable<IngestLine>, INGEST_COLUMNS),
+    options: [
+      {
+        flags: '-w, --watch',
+        help: 'go on until interrupted: progress bars on a terminal, elsewhere the list once a second',
+      },
+    ],
+    run: (client, output, { watch }) => showIngests(client, output, watch !== undefined),
   },
 ];
 
@@ -86,27 +91,8 @@ const BLOB_COLUMNS: readonly Column<BlobLine>[] = [
   { title: 'COMMITTED', value: ({ committed }) => committed },
 ];
 
-const INGEST_COLUMNS: readonly Column<IngestLine>[] = [
-  { title: 'REF', value: ({ ref }) => ref },
-  { title: 'SIZE', value: ({ size }) => size, shown: ({ size }) => humanSize(size) },
-  { title: 'OFFSET', value: ({ offset }) => offset, shown: ({ offset }) => humanSize(offset) },
-  { title: 'TOTAL', value: ({ total }) => total, shown: progress },
-  { title: 'UPDATED', value: ({ updated }) => updated },
-  {
-    title: 'WRITER',
-    value: ({ locked }) => locked,
-    shown: ({ locked }) => (locked === null ? '' : `since ${locked}`),
-  },
-  { title: 'ERROR', value: ({ error }) => error },
-];
-
 function errorCounts(errors: Readonly<Record<string, number>>): string {
   return Object.entries(errors)
     .map(([errno, count]) => `${errno} ${count}`)
     .join(', ');
-}
-
-function progress({ size, total }: IngestLine): string {
-  if (total === null) return '';
-  return total === 0 ? humanSize(total) : `${humanSize(total)} (${Math.floor((100 * size) / total)} %)`;
 }

@@ -1,5 +1,7 @@
 import { once } from 'node:events';
+import { safeJson } from '../../store/json.js';
 import { printable } from '../printable.js';
+import { widthOf } from './text-width.js';
 
 /** A column of a list. */
 export interface Column<Row> {
@@ -29,7 +31,7 @@ export class Output {
   /** One object: its fields line by line, nested ones by their path. */
   async record(value: object): Promise<void> {
     if (this.format === 'json') {
-      await this.#line(asJson(value));
+      await this.#line(safeJson(value));
       return;
     }
     const fields = flatten(value);
@@ -48,7 +50,7 @@ export class Output {
     }
     for await (const row of rows) {
       const cells = columns.map(({ value }) => printable(String(value(row) ?? ''), Infinity));
-      await this.#line(this.format === 'json' ? asJson(row) : cells.join('\t'));
+      await this.#line(this.format === 'json' ? safeJson(row) : cells.join('\t'));
     }
   }
 
@@ -66,7 +68,7 @@ export class Output {
   /** Writes the first rows and returns the widths of their columns. */
   async #measured(rows: readonly string[][]): Promise<number[]> {
     const widths = (rows[0] ?? []).map((_, index) =>
-      Math.max(...rows.map((cells) => cells[index]?.length ?? 0)),
+      Math.max(...rows.map((cells) => widthOf(cells[index] ?? ''))),
     );
     for (const cells of rows) await this.#line(aligned(cells, widths));
     return widths;
@@ -79,7 +81,7 @@ export class Output {
 
 function aligned(cells: readonly string[], widths: readonly number[]): string {
   return cells
-    .map((cell, index) => cell.padEnd(widths[index] ?? 0))
+    .map((cell, index) => cell + ' '.repeat(Math.max(0, (widths[index] ?? 0) - widthOf(cell))))
     .join('  ')
     .trimEnd();
 }
@@ -91,16 +93,6 @@ function flatten(value: object, prefix = ''): [string, unknown][] {
     if (typeof field === 'object' && field !== null) return flatten(field, `${prefix}${key}.`);
     return [[`${prefix}${key}`, field] satisfies [string, unknown]];
   });
-}
-
-/** JSON in which nothing can disturb a terminal; it reads back as the same. */
-function asJson(value: unknown): string {
-  return JSON.stringify(value).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) =>
-    Array.from(
-      { length: character.length },
-      (_, unit) => `\\u${character.charCodeAt(unit).toString(16).padStart(4, '0')}`,
-    ).join(''),
-  );
 }
 
 /** Bytes for a person: `1.5 GiB`. */

@@ -1,4 +1,5 @@
 import path from 'node:path';
+import type { StatusJson } from '../../store/ingest/status-json.js';
 import type { OperationTable } from '../statistics.js';
 
 /** What `GET /v1/status` answers, `cas status` prints and `.cas/stats` holds. Keys are stable. */
@@ -32,20 +33,8 @@ export interface BlobLine {
   readonly committed: string;
 }
 
-/** A line of `GET /v1/ingests`. Sizes in bytes, times in ISO 8601; what is not known is null. */
-export interface IngestLine {
-  readonly ref: string;
-  readonly size: number;
-  readonly offset: number;
-  readonly total: number | null;
-  readonly expected: string | null;
-  readonly started: string;
-  readonly updated: string;
-  /** Since when a writer holds it. */
-  readonly locked: string | null;
-  /** Why its last commit was refused. */
-  readonly error: string | null;
-}
+/** A line of `GET /v1/ingests`. */
+export type IngestLine = StatusJson;
 
 /** How every failed request is answered. */
 export interface ControlFailure {

@@ -1,8 +1,9 @@
 import type { FastifySchema } from 'fastify';
 import { ALGORITHMS, parseAlgorithm } from '../../store/digest.js';
+import { statusJsonOfAll } from '../../store/ingest/status-json.js';
 import type { LabelCondition } from '../../store/metadata/label-index.js';
 import type { Store } from '../../store/store.js';
-import type { BlobLine, IngestLine, Status } from './protocol.js';
+import type { BlobLine, Status } from './protocol.js';
 
 /** What the routes work on. */
 export interface Control {
@@ -53,7 +54,7 @@ export const ROUTES: readonly Route[] = [
     method: 'GET',
     url: '/v1/ingests',
     schema: { querystring: NOTHING },
-    handle: (control) => ingests(control.store),
+    handle: ({ store }) => statusJsonOfAll(store.ingests),
   },
 ];
 
@@ -97,21 +98,5 @@ async function* blobs(
   const found = first ? store.labels.find([first, ...others], wanted) : store.blobs.list(wanted);
   for await (const { digest, size, committedAt } of found) {
     yield { digest, size, committed: committedAt.toISOString() };
-  }
-}
-
-async function* ingests(store: Store): AsyncGenerator<IngestLine> {
-  for (const ingest of await store.ingests.list()) {
-    yield {
-      ref: ingest.ref,
-      size: ingest.size,
-      offset: ingest.offset,
-      total: ingest.total ?? null,
-      expected: ingest.expected ?? null,
-      started: ingest.startedAt.toISOString(),
-      updated: ingest.updatedAt.toISOString(),
-      locked: ingest.lockedSince?.toISOString() ?? null,
-      error: ingest.error ?? null,
-    };
   }
 }

@@ -3,6 +3,7 @@ import { CasError } from '../errors.js';
 import type { Checkpoints } from './checkpoints/checkpoints.js';
 import type { DataFile } from './data-file.js';
 import { Pace } from './pace.js';
+import type { Reached } from './prefix.js';
 import type { IngestWritten, Progress } from './progress.js';
 
 /** How an ingest is hashed. */
@@ -15,12 +16,12 @@ export interface HashPolicy {
   readonly checkpoint: number;
 }
 
-/** What a {@link Content} asks of the ingest it belongs to. */
+/** What content asks of the ingest it belongs to. */
 export interface ContentOwner {
   /** Gives the ingest a directory, in which checkpoints can be saved. */
   readonly settle: () => Promise<unknown>;
-  /** Whether it has one. */
-  readonly isSettled: () => boolean;
+  /** That directory; undefined before and after. */
+  readonly directory: () => string | undefined;
   /** Whether it is neither being committed or removed nor gone. */
   readonly isOpen: () => boolean;
   /** Bytes above `proven` are not those that were written. */
@@ -63,6 +64,10 @@ export class Content {
     this.#verify = verify;
     this.#pace = new Pace(checkpoint);
     this.#loaded = isNew;
+  }
+
+  get algorithm(): Algorithm {
+    return this.#progress.algorithm;
   }
 
   /** Bytes whose digest is known, from the start of the file. */
@@ -139,12 +144,15 @@ export class Content {
   async persist(): Promise<void> {
     if (this.#owner.isOpen()) await this.resume();
     const size = await this.file.makeDurable();
-    if (!this.#owner.isSettled()) return;
-    // One that is being made may have begun before the last write.
-    await this.#checkpointing?.catch(() => undefined);
-    this.#dirty ||= this.#checkpoints.underrates(size);
-    await this.checkpoint();
-    if (this.#checkpoints.underrates(size)) await this.#checkpoints.removeSeals();
+    if (this.#owner.directory() === undefined) return;
+    // Where much is still to be read, its writer shall not wait for it.
+    if (this.#progress.isNear) {
+      // One that is being made may have begun before the last write.
+      await this.#checkpointing?.catch(() => undefined);
+      this.#dirty ||= this.#checkpoints.underrates(size);
+      await this.checkpoint();
+    }
+    await this.#checkpoints.vouch(size);
   }
 
   /** Settles when no checkpoint is being made and nothing else of it is being changed on disk. */
@@ -200,6 +208,11 @@ export class Content {
     return this.#progress.digest();
   }
 
+  /** {@link offset} and the digest, once all that is queued is hashed; undefined where the bytes are rewritten. */
+  reached(): Promise<Reached | undefined> {
+    return this.#progress.reached();
+  }
+
   /** Settles when nothing is being hashed or saved. */
   async settled(): Promise<void> {
     await this.#progress.settled();
@@ -213,7 +226,7 @@ export class Content {
 
   async #resume(): Promise<void> {
     await this.#checkpoints.load(await this.file.open());
-    let proven = 0;
+    let proven = this.#checkpoints.best(this.file.size)?.offset ?? 0;
     const milestones = this.#checkpoints.earlier.map((checkpoint) => ({
       ...checkpoint,
       tell: (reproduced: boolean) => {

@@ -1,14 +1,16 @@
-import { type BigIntStats, fchmodSync } from 'node:fs';
+import type { BigIntStats } from 'node:fs';
 import type { Algorithm, Digest } from '../digest.js';
 import { CasError } from '../errors.js';
 import { fstat, lstat, read } from '../files.js';
 import type { Ref } from '../ref.js';
 import type { Report } from '../report.js';
-import { Checkpoints } from './checkpoints/checkpoints.js';
-import { Content, type HashPolicy } from './content.js';
+import type { Content } from './content.js';
+import { Damage } from './damage.js';
 import type { DataFile } from './data-file.js';
 import { Life } from './life.js';
-import { type IngestWritten, Progress } from './progress.js';
+import { type ContentParts, makeContent } from './make-content.js';
+import type { Reached } from './prefix.js';
+import type { IngestWritten } from './progress.js';
 import type { Expectations, IngestRecord } from './record.js';
 import { RecordKeeper } from './record-keeper.js';
 import { type IngestStatus, statusOf } from './status.js';
@@ -16,16 +18,10 @@ import { Users } from './users.js';
 import { WriterLock } from './writer-lock.js';
 
 /** What an ingest is made of. */
-export interface IngestParts {
+export interface IngestParts extends ContentParts {
   /** The store's. */
   readonly root: string;
   readonly record: IngestRecord;
-  readonly file: DataFile;
-  /** What its digest is kept with before it is named. */
-  readonly algorithm: Algorithm;
-  readonly policy: HashPolicy;
-  /** How many bytes an earlier run says it has hashed; undefined where no earlier run had it. */
-  readonly saved: number | undefined;
   readonly report: Report;
   /** Called when it has got a directory. */
   readonly onSettled: (ingest: Ingest) => void;
@@ -44,17 +40,13 @@ export class Ingest {
   readonly #life = new Life();
   readonly #users = new Users(() => void this.settle().catch(() => undefined));
   readonly #lock = new WriterLock();
+  readonly #damage: Damage;
   readonly #saved: number;
-  readonly #report: Report;
-  /** Why the writer of this session can write no more. */
-  #spoilt: CasError | undefined;
-  /** Damaged bytes are about to be cut off. */
-  #cutting = false;
 
-  constructor({ root, record, file, algorithm, policy, saved, report, onSettled }: IngestParts) {
+  constructor(parts: IngestParts) {
+    const { root, record, file, saved, report, onSettled } = parts;
     this.#file = file;
     this.#saved = saved ?? 0;
-    this.#report = report;
     this.keeper = new RecordKeeper(root, record, ({ data }) => {
       file.path = data;
       onSettled(this);
@@ -63,18 +55,14 @@ export class Ingest {
       // The descriptor of one that has ended is closed under its last sync.
       if (this.#life.state !== 'ended') this.keeper.noteFailure(failure?.message);
     };
-    // Once it has ended, the directory may be another's of the same ref.
-    const directory = (): string | undefined =>
-      this.#life.state === 'ended' ? undefined : this.record.directory;
-    const checkpoints = new Checkpoints(algorithm, directory);
-    const progress = new Progress(algorithm, file.size, (offset) => checkpoints.best(offset));
-    const owner = {
+    this.#damage = new Damage(this, report);
+    this.content = makeContent(parts, {
       settle: () => this.keeper.settle(),
-      isSettled: () => !this.keeper.fresh,
       isOpen: () => this.#life.state === 'open',
-      damaged: (proven: number) => this.#damaged(proven),
-    };
-    this.content = new Content(file, progress, checkpoints, owner, policy, saved === undefined);
+      // Once it has ended, the directory may be another's of the same ref.
+      directory: () => (this.#life.state === 'ended' ? undefined : this.record.directory),
+      damaged: (proven) => this.#damage.found(proven),
+    });
   }
 
   get record(): IngestRecord {
@@ -106,35 +94,34 @@ export class Ingest {
   get status(): IngestStatus {
     const { size, updatedAt } = this.#file;
     return statusOf(this.record, {
+      algorithm: this.content.algorithm,
       offset: this.content.isLoaded ? this.content.offset : this.#saved,
       size,
       updatedAt,
-      lockedSince: this.#lock.since,
+      holder: this.#lock.holder,
+      rate: this.#lock.rate,
     });
   }
 
   /** Remembers why the last commit was refused. */
   refused(reason: string): void {
-    this.keeper.noteError((this.#cutting ? this.#spoilt?.message : undefined) ?? reason);
+    this.keeper.noteError(this.#damage.reason ?? reason);
   }
 
   /** @throws CasError INGEST_SEALED when it is being removed or committed, or was */
-  checkMovable(): void {
-    if (!this.committed) this.#throwIfSealed();
+  checkOpen(): void {
+    if (this.#life.state !== 'open') throw new CasError('INGEST_SEALED', { subject: this.ref });
   }
 
   /**
-   * Takes the ingest for writing; {@link unlock} gives it back.
-   * @throws CasError INGEST_BUSY, saying since when; INGEST_SEALED
+   * Takes the ingest for writing; {@link unlock} gives it back. `thread` is the caller's, where it is known.
+   * @throws CasError INGEST_BUSY, saying who holds it and since when; INGEST_SEALED
    */
-  lock(): void {
-    this.#throwIfSealed();
-    this.#lock.take(this.ref);
+  lock(thread?: number): void {
+    this.checkOpen();
+    this.#lock.take(this.ref, thread);
     this.retain();
-    // What the writer knows of the size is about to be wrong.
-    if (this.#cutting) return;
-    this.#spoilt = undefined;
-    this.keeper.noteError(undefined);
+    if (this.#damage.forgive()) this.keeper.noteError(undefined);
   }
 
   /** Ends the writer's session: the rest is hashed in the background, and its data starts on its way to the disk. */
@@ -175,31 +162,8 @@ export class Ingest {
 
   /** Declares the total size in bytes or the digest; both survive a restart. */
   async expect(expectations: Expectations): Promise<void> {
-    this.#throwIfSealed();
+    this.checkOpen();
     await this.keeper.expect(expectations);
-  }
-
-  /** chmod(2) of an ingest. */
-  async setPermissions(permissions: number): Promise<void> {
-    this.#throwIfSealed();
-    if (await this.keeper.keepPermissions(permissions)) return;
-    await this.alter((fd) => fchmodSync(fd, permissions));
-  }
-
-  /**
-   * Changes attributes of the open data file. `change` is one step, so that none of it can follow a {@link seal}.
-   * @throws CasError INGEST_SEALED
-   */
-  async alter(change: (fd: number) => void): Promise<void> {
-    this.#throwIfSealed();
-    this.retain();
-    try {
-      const fd = await this.#file.open();
-      this.#throwIfSealed();
-      change(fd);
-    } finally {
-      this.release();
-    }
   }
 
   /**
@@ -233,8 +197,10 @@ export class Ingest {
   async write(data: Uint8Array, offset: number): Promise<IngestWritten> {
     for (let obstacle; (obstacle = this.#writeObstacle(offset, offset + data.length)) !== undefined;)
       await obstacle;
-    if (this.#spoilt !== undefined) throw this.#spoilt;
-    return this.content.write(data, offset);
+    if (this.#damage.error !== undefined) throw this.#damage.error;
+    const written = await this.content.write(data, offset);
+    this.#lock.wrote(written.size);
+    return written;
   }
 
   /** Cuts or extends the file; extending leaves a hole. */
@@ -243,12 +209,24 @@ export class Ingest {
     await this.content.truncate(size);
   }
 
+  /** Cuts off what is above `size`, unless that has gone meanwhile. */
+  async cut(size: number): Promise<void> {
+    this.retain();
+    try {
+      for (let obstacle; (obstacle = this.#truncateObstacle(size)) !== undefined;) await obstacle;
+      if (this.size > size) await this.content.truncate(size);
+    } finally {
+      this.release();
+    }
+  }
+
   /** fsync(2) of an ingest: its bytes so far and its name are on the disk. An error is final for the ingest. */
   async persist(): Promise<void> {
     this.#throwIfFailed();
     await this.content.persist();
     await this.keeper.quiet();
-    await this.#file.persistName();
+    // One that has ended has no name, or one that its commit makes durable.
+    if (this.#life.state !== 'ended') await this.#file.persistName();
   }
 
   /** Makes the data durable, or such that no name can be durable before it. An error is final for the ingest. */
@@ -258,11 +236,15 @@ export class Ingest {
     await this.#file.sync();
   }
 
-  /** Holds up further writes and waits for those under way, until {@link unseal}, {@link commit} or {@link end}. */
-  async seal(): Promise<void> {
-    this.#throwIfSealed();
+  /**
+   * Holds up further writes and waits for those under way, until {@link unseal}, {@link commit} or {@link end}; of
+   * one that is to `end`, nothing more needs to be hashed.
+   */
+  async seal(toEnd = false): Promise<void> {
+    this.checkOpen();
     this.#life.seal();
     this.#users.wake();
+    if (toEnd) this.content.dispose();
     await this.quiet();
     await this.#file.drained();
   }
@@ -305,6 +287,27 @@ export class Ingest {
     }
   }
 
+  /**
+   * How many bytes from the start are hashed, and their digest, once all that is queued is. Undefined where they are
+   * rewritten meanwhile, and, unless it may `load` it, where what an earlier run has saved was not looked at so far.
+   */
+  async reached(load = true): Promise<Reached | undefined> {
+    if (this.content.isLoaded || this.#life.state !== 'open') return this.content.reached();
+    if (!load) return undefined;
+    this.retain();
+    try {
+      await this.content.resume();
+      return await this.content.reached();
+    } finally {
+      this.release();
+    }
+  }
+
+  /** The error for whoever wants it while a writer has it. */
+  busy(): CasError {
+    return this.#lock.busy(this.ref);
+  }
+
   /** Ends it for good, committed or removed. Who has it open can still read what it was. */
   async end(): Promise<void> {
     this.#life.become('ended');
@@ -324,46 +327,13 @@ export class Ingest {
 
   #decision(): Promise<void> | undefined {
     if (this.#life.state === 'sealed') return this.#life.decided;
-    this.#throwIfSealed();
+    this.checkOpen();
     return undefined;
-  }
-
-  /**
-   * The bytes above `proven` are not those that were written, as after a power cut on a disk that lies: they are cut
-   * off, so that the transfer can go on from there, and who is writing behind them is told.
-   */
-  #damaged(proven: number): void {
-    const found = `other bytes than were written, before ${this.#file.size}`;
-    this.#spoilt = new CasError('INGEST_DAMAGED', {
-      subject: this.ref,
-      expected: `${proven} whole bytes`,
-      found,
-    });
-    this.keeper.noteError(this.#spoilt.message);
-    this.#report({ level: 'error', message: 'ingest damaged', fields: { error: this.#spoilt.message } });
-    this.#cut(proven).catch(() => undefined);
-  }
-
-  /** Cuts off what is above `size`, unless that has gone meanwhile. */
-  async #cut(size: number): Promise<void> {
-    this.#cutting = true;
-    this.retain();
-    try {
-      for (let obstacle; (obstacle = this.#truncateObstacle(size)) !== undefined;) await obstacle;
-      if (this.size > size) await this.content.truncate(size);
-    } finally {
-      this.#cutting = false;
-      this.release();
-    }
   }
 
   /** Whether nobody has it open and nothing is done to it: only then may the data file be closed. */
   #isIdle(): boolean {
     return this.#users.none && this.#life.state === 'open';
-  }
-
-  #throwIfSealed(): void {
-    if (this.#life.state !== 'open') throw new CasError('INGEST_SEALED', { subject: this.ref });
   }
 
   #throwNotFound(): never {

@@ -9,7 +9,8 @@ import type { Report } from '../report.js';
 import type { HashPolicy } from './content.js';
 import { DataFile } from './data-file.js';
 import { Directories } from './directories.js';
-import { DEFAULT_EXPIRY, type Expiry, isExpired } from './expiry.js';
+import { expire } from './expire.js';
+import { DEFAULT_EXPIRY, type Expiry } from './expiry.js';
 import { createFresh } from './fresh.js';
 import { Ingest } from './ingest.js';
 import { loadRecords } from './load-records.js';
@@ -87,14 +88,14 @@ export class Ingests {
   }
 
   /**
-   * Makes an ingest, empty and locked for its creator, who unlocks it.
+   * Makes an ingest, empty and locked for its creator, who unlocks it. `thread` is the caller's, where it is known.
    * @throws CasError INGEST_EXISTS
    */
-  async create(ref: Ref, algorithm: Algorithm, mode = 0o600): Promise<Ingest> {
+  async create(ref: Ref, algorithm: Algorithm, mode = 0o600, thread?: number): Promise<Ingest> {
     await this.load();
     for (let change; (change = this.#changing.get(ref)) !== undefined;) await change;
     if (this.#names.get(ref) !== undefined) throw new CasError('INGEST_EXISTS', { subject: ref });
-    return this.#change([ref], this.#create(ref, algorithm, mode));
+    return this.#change([ref], this.#create(ref, algorithm, mode, thread));
   }
 
   /**
@@ -133,10 +134,10 @@ export class Ingests {
       if (target === 'directory') throw new CasError('DIRECTORY_EXISTS', { subject: ref });
       if (change !== undefined) await change;
       else if (target === undefined) break;
-      else if (target.locked) throw new CasError('INGEST_BUSY', { subject: ref });
+      else if (target.locked) throw target.busy();
       else await this.remove(target);
     }
-    ingest.checkMovable();
+    if (!ingest.committed) ingest.checkOpen();
     await this.#change([ingest.ref, ref], this.#move(ingest, ref));
   }
 
@@ -186,21 +187,7 @@ export class Ingests {
    */
   async expire(now = new Date()): Promise<number> {
     await this.load();
-    const { expiry, report } = this.#options;
-    let count = 0;
-    for (const ingest of [...this.#names.ingests()]) {
-      const { ref, size, updatedAt } = ingest.status;
-      // Asked when it is its turn: while others are removed it may be opened, or go.
-      if (ingest.inUse || this.#names.get(ref) !== ingest || !isExpired(ingest.status, expiry, now)) continue;
-      await this.remove(ingest);
-      count++;
-      report({
-        level: 'info',
-        message: 'ingest expired',
-        fields: { ref, size, updated: updatedAt.toISOString() },
-      });
-    }
-    return count;
+    return expire(this, [...this.#names.ingests()], this.#options, now);
   }
 
   /** Writes down what is only in memory and closes all files. */
@@ -236,12 +223,12 @@ export class Ingests {
     await keeper.alone(() => content.undisturbed(move));
   }
 
-  async #create(ref: Ref, algorithm: Algorithm, mode: number): Promise<Ingest> {
+  async #create(ref: Ref, algorithm: Algorithm, mode: number, thread?: number): Promise<Ingest> {
     const { record, data } = await createFresh(this.#root, ref, mode);
     const file = new DataFile(record.data, this.#durability, 0, record.startedAt, { fd: data });
     const ingest = this.#add(record, file, algorithm);
     if (record.directory === undefined) this.#fresh.add(ingest);
-    ingest.lock();
+    ingest.lock(thread);
     return ingest;
   }
 
@@ -264,7 +251,7 @@ export class Ingests {
   }
 
   async #remove(ingest: Ingest): Promise<void> {
-    if (!ingest.committed) await ingest.seal();
+    if (!ingest.committed) await ingest.seal(true);
     await this.#drop(ingest);
   }
 

@@ -1,6 +1,6 @@
 import type { Algorithm, Digest } from '../digest.js';
 import { read } from '../files.js';
-import { createHasher } from '../hasher/engines.js';
+import { createHasher, emptyDigest } from '../hasher/engines.js';
 import type { Hasher } from '../hasher/hasher.js';
 import type { HashState } from './checkpoints/state-files.js';
 
@@ -21,6 +21,12 @@ interface Run {
   tail: Promise<void>;
   waiting: number;
   abandoned: boolean;
+}
+
+/** How far hashing has come, and the digest of the bytes up to there. */
+export interface Reached {
+  readonly offset: number;
+  readonly digest: Digest;
 }
 
 /** A state that was taken from a prefix. */
@@ -108,6 +114,17 @@ export class Prefix {
   /** The digest of all that was queued so far, in its turn among the other work. */
   digest(): Promise<Digest> {
     return this.#queue(0, (hasher) => hasher.digest());
+  }
+
+  /**
+   * How many bytes are hashed, and their digest, once all that was queued so far is; undefined where they have been
+   * abandoned meanwhile. No hasher is made for a prefix that nothing was queued of.
+   */
+  async reached(): Promise<Reached | undefined> {
+    const run = this.#run;
+    if (run.waiting === 0 && this.length === 0) return { offset: 0, digest: emptyDigest(this.algorithm) };
+    const reached = await this.#queue(0, (hasher) => ({ offset: hasher.length, digest: hasher.digest() }));
+    return run.abandoned ? undefined : reached;
   }
 
   #queue<T>(size: number, work: (hasher: Hasher) => T | Promise<T>): Promise<T> {

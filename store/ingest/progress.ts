@@ -2,7 +2,7 @@ import type { Algorithm, Digest } from '../digest.js';
 import { createHasher } from '../hasher/engines.js';
 import type { HashState } from './checkpoints/state-files.js';
 import { Extents } from './extents.js';
-import { type Captured, hashRange, Prefix } from './prefix.js';
+import { type Captured, hashRange, Prefix, type Reached } from './prefix.js';
 
 /** What a write took; `held` settles when the data passed in is free again. */
 export interface IngestWritten {
@@ -64,6 +64,11 @@ export class Progress {
     return this.#prefix.end;
   }
 
+  /** Whether little is left to be hashed of what is to be. */
+  get isNear(): boolean {
+    return this.#prefix.end - this.#prefix.length <= NEAR;
+  }
+
   /** Goes on from the best saved state of a file of `size` bytes; on the way, the milestones are told of. */
   resume(size: number, milestones: readonly Milestone[] = []): void {
     const start = this.#best(size);
@@ -77,14 +82,14 @@ export class Progress {
     this.#extents.remove(offset, offset + data.length);
     this.#withdraw(offset);
     if (offset < this.#prefix.end) this.#rewind(offset);
-    return offset === this.#prefix.end && this.#isNear() ? this.#prefix.append(data) : undefined;
+    return offset === this.#prefix.end && this.isNear ? this.#prefix.append(data) : undefined;
   }
 
   /** Tells how many of `asked` bytes the write at `offset` took. */
   wrote(fd: number | undefined, offset: number, asked: number, taken: number): void {
     if (taken < asked && offset < this.#prefix.end) this.#rewind(offset);
     this.#extents.add(offset, offset + taken);
-    if (fd !== undefined && !this.#rewound && this.#isNear()) this.#catchUp(fd);
+    if (fd !== undefined && !this.#rewound && this.isNear) this.#catchUp(fd);
   }
 
   /** Tells that the file is about to have `size` bytes. */
@@ -140,6 +145,11 @@ export class Progress {
     }
   }
 
+  /** How many bytes are hashed, and their digest, once all that is queued is; undefined where they were rewritten. */
+  reached(): Promise<Reached | undefined> {
+    return this.#prefix.reached();
+  }
+
   /** The digest of the first {@link length} bytes, once all that is queued is hashed. */
   digest(): Promise<Digest> {
     return this.#prefix.digest();
@@ -158,10 +168,6 @@ export class Progress {
   /** Frees the hasher. */
   dispose(): void {
     this.#prefix.reset();
-  }
-
-  #isNear(): boolean {
-    return this.#prefix.end - this.#prefix.length <= NEAR;
   }
 
   #catchUp(fd: number): void {

@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 import test from 'ava';
-import { CasError, type ErrorCode, ERRORS } from '../../store/errors.js';
+import { CasError, codeIn, type ErrorCode, ERRORS } from '../../store/errors.js';
 
 test('every code has an errno that the system knows, and a meaning in words', (t) => {
   for (const [code, [errno, meaning]] of Object.entries(ERRORS)) {
@@ -29,4 +29,13 @@ test('an error carries its code, its cause, and the errno of the system where it
   t.like(error, { name: 'CasError', code: 'STORE_UNREADABLE', errno: 'ENOSPC', subject: '/x', cause });
   t.false('cause' in new CasError('INGEST_BUSY'));
   t.true(error instanceof Error);
+});
+
+test('a message tells its code, whatever it is about', (t) => {
+  for (const code of Object.keys(ERRORS) as ErrorCode[]) {
+    t.is(codeIn(new CasError(code).message), code);
+    t.is(codeIn(new CasError(code, { subject: 'a: b', expected: 1, found: 2 }).message), code);
+  }
+  t.is(codeIn('ENOSPC: no space left on device, write'), undefined);
+  t.is(codeIn(''), undefined);
 });

@@ -103,12 +103,27 @@ export class Checkpoints {
     return this.#vouched !== undefined && this.#vouched < size;
   }
 
-  /** Removes the seals, so that a recovery cuts nothing off: it does not know how much is durable. */
-  removeSeals(): Promise<void> {
+  /**
+   * Writes down that `size` bytes are durable. Where that cannot be written the seals are removed: a recovery that
+   * knows nothing cuts nothing off.
+   */
+  vouch(size: number): Promise<void> {
     return this.alone(async () => {
       const directory = this.#directory();
-      if (directory !== undefined) await removeSeals(directory);
-      this.#vouched = undefined;
+      if (directory === undefined || !this.underrates(size)) return;
+      const resealed = (checkpoint: Checkpoint): Checkpoint => ({
+        ...checkpoint,
+        seal: sealState({ ...checkpoint.seal, size }, checkpoint.state),
+      });
+      [this.#trusted, this.#earlier] = [this.#trusted.map(resealed), this.#earlier.map(resealed)];
+      const seals = this.#seals();
+      try {
+        await (seals.length === 0 ? removeSeals(directory) : writeSeals(directory, seals));
+        this.#vouched = durableBy(seals);
+      } catch {
+        await removeSeals(directory);
+        this.#vouched = undefined;
+      }
     });
   }
 
@@ -163,7 +178,7 @@ export class Checkpoints {
     isCurrent: () => boolean,
   ): Promise<void> {
     const same = this.best(offset);
-    if (same?.offset === offset && same.seal.size === size) return;
+    if (!isCurrent() || (same?.offset === offset && same.seal.size === size)) return;
     const sample = await sampleOf(fd, offset);
     const directory = this.#directory();
     if (directory === undefined || !isCurrent()) return;

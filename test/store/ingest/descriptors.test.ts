@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import test from 'ava';
+import { alter } from '../../../store/ingest/attributes.js';
 import { parseRef } from '../../../store/ref.js';
 import { seededBytes } from '../../helpers/bytes.js';
 import { openDescriptors } from '../../helpers/descriptors.js';
@@ -76,7 +77,7 @@ test('an ingest that has ended never opens the file of a later one with its ref'
   await second.write(seededBytes(20), 0);
   t.is(await errnoFrom(() => first.read(Buffer.alloc(20), 0)), 'ENOENT');
   t.is(await errnoFrom(() => first.stat()), 'ENOENT');
-  t.is(await errnoFrom(() => first.alter((fd) => fs.ftruncateSync(fd, 0))), 'EBADF');
+  t.is(await errnoFrom(() => alter(first, (fd) => fs.ftruncateSync(fd, 0))), 'EBADF');
   t.is(await errnoFrom(() => first.expect({ total: 1 })), 'EBADF');
   t.is(await errnoFrom(() => store.ingests.rename(first, parseRef('y'))), 'EBADF');
   t.is(await errnoFrom(() => store.ingests.remove(first)), 'ENOENT');

@@ -6,6 +6,7 @@ import { Blobs } from '../../../store/blobs.js';
 import type { Durability } from '../../../store/durability.js';
 import { systemError } from '../../../store/libc.js';
 import type { Ingest } from '../../../store/ingest/ingest.js';
+import { alter } from '../../../store/ingest/attributes.js';
 import { Ingests } from '../../../store/ingest/ingests.js';
 import { parseRef } from '../../../store/ref.js';
 import { seededBytes } from '../../helpers/bytes.js';
@@ -108,7 +109,7 @@ test('a refused commit gives the file its permissions back', async (t) => {
   const { disk, ingests } = await failingStore(t);
   const content = seededBytes(50);
   const ingest = await ingests.create(parseRef('x'), 'sha256', 0o640);
-  await ingest.alter((fd) => fs.fchmodSync(fd, 0o640));
+  await alter(ingest, (fd) => fs.fchmodSync(fd, 0o640));
   await (
     await ingest.write(content, 0)
   ).held;

@@ -3,10 +3,10 @@ import { constants } from 'node:os';
 
 /** What is done to a file. */
 export interface DiskCall {
-  readonly name: 'create' | 'datasync' | 'rename' | 'sync' | 'truncate' | 'unlink' | 'write';
+  readonly name: 'create' | 'datasync' | 'read' | 'rename' | 'sync' | 'truncate' | 'unlink' | 'write';
   /** Of a rename, the new one. */
   readonly path: string;
-  /** Where the bytes begin that are changed, of a write or a truncation. */
+  /** Where the bytes begin that are read or changed. */
   readonly at: number;
 }
 
@@ -18,7 +18,7 @@ type Functions = Record<string, Call>;
 let watcher: Watcher | undefined;
 
 /**
- * Tells `watching` of every call that changes or syncs a file, before it is made. The store takes its functions from node:fs when it is imported: import this before it.
+ * Tells `watching` of every call that reads, changes or syncs a file, before it is made. The store takes its functions from node:fs when it is imported: import this before it.
  */
 export function watchDisk(watching: Watcher | undefined): void {
   watcher = watching;
@@ -71,6 +71,7 @@ function replace(
   };
 }
 
+replace(fs, 'read', 'callback', 'read', [0, 4]);
 replace(fs, 'writeSync', 'now', 'write', [0, 4]);
 replace(fs, 'write', 'callback', 'write', [0, 4]);
 replace(fs, 'ftruncate', 'callback', 'truncate', [0, 1]);

@@ -221,18 +221,6 @@ for (const [title, rewrite] of Object.entries(rewrites))
     t.is(await digestOfFile(opened.store.blobs.path(digest)), digest);
   });
 
-test('a state below what is written again is still compared with the bytes', async (t) => {
-  const it = await started(t, (directory) => tamper(join(directory, 'data'), 70_000));
-  const { ingest, directory } = it;
-  ingest.lock();
-  await write(ingest, rest, SIZE);
-  await write(ingest, content.subarray(6 * MIB, 6 * MIB + 10), 6 * MIB);
-  t.deepEqual(statesOn(directory), [4 * MIB]);
-  ingest.unlock();
-  await until('it is cut', () => ingest.size === 0);
-  await resume(t, it);
-});
-
 test('states of this boot are trusted, and those of an earlier one above them are reproduced from there', async (t) => {
   const it = await started(t);
   const { opened, directory } = it;

@@ -220,7 +220,9 @@ for (const code of ['ENOSPC', 'EIO', 'EDQUOT', 'EROFS'] as const)
       }, fault);
       t.true(failures > 0);
       const directory = directoryOf(opened.root);
-      t.deepEqual(sealsOn(directory), [], 'else a recovery would cut off what fsync has made durable');
+      const sizes = sealsOn(directory).map(({ size }) => size);
+      const cut = sizes.length > 0 && Math.max(...sizes) < 60_000;
+      t.false(cut, 'a recovery would cut off what fsync has made durable');
       ingest.lock();
       await write(ingest, content.subarray(60_000, 80_000), 60_000);
       ingest.unlock();

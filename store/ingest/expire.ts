@@ -1,0 +1,27 @@
+import type { Report } from '../report.js';
+import { type Expiry, isExpired } from './expiry.js';
+import type { Ingest } from './ingest.js';
+import type { Ingests } from './ingests.js';
+
+/**
+ * Removes those of the ingests that nobody has written for too long and nobody has open, and tells of each.
+ * @returns how many
+ */
+export async function expire(
+  ingests: Pick<Ingests, 'get' | 'remove'>,
+  candidates: readonly Ingest[],
+  { expiry, report }: { readonly expiry: Expiry; readonly report: Report },
+  now: Date,
+): Promise<number> {
+  let count = 0;
+  for (const ingest of candidates) {
+    const { ref, size, updatedAt } = ingest.status;
+    // Asked when it is its turn: while others are removed it may be opened, or go.
+    if (ingest.inUse || ingests.get(ref) !== ingest || !isExpired(ingest.status, expiry, now)) continue;
+    await ingests.remove(ingest);
+    count++;
+    const fields = { ref, size, updated: updatedAt.toISOString() };
+    report({ level: 'info', message: 'ingest expired', fields });
+  }
+  return count;
+}

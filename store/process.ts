@@ -1,0 +1,34 @@
+import { readFileSync } from 'node:fs';
+
+/** A process as a person knows it. */
+export interface ProcessName {
+  readonly pid: number;
+  /** Undefined where it has ended, or cannot be seen by us. */
+  readonly command: string | undefined;
+}
+
+/** TASK_COMM_LEN is 16; only threads of the kernel have longer names, up to 64. */
+const COMMAND_MAX = 64;
+
+/** Control, format and line-separator characters: a process may give itself any name. */
+const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+/**
+ * The process that a thread belongs to, and what it is called now. The kernel tells FUSE of the thread that called,
+ * which has a number of its own unless it is the first of its process.
+ */
+export function processOf(thread: number, proc = '/proc'): ProcessName {
+  const group = /^Tgid:\s*(\d+)$/m.exec(textOf(`${proc}/${thread}/status`))?.[1];
+  const pid = group === undefined ? thread : Number(group);
+  const name = textOf(`${proc}/${pid}/comm`).replace(/\n$/, '').replace(UNSAFE, '\ufffd');
+  return { pid, command: name === '' ? undefined : name.slice(0, COMMAND_MAX) };
+}
+
+/* A process may end, or belong to somebody whom we may not look at, at any moment. */
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
