@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { bind } from './libc.js';
+import { throwIfShutDown } from './shut-down.js';
 
 /*
  * File operations on plain descriptors (node:fs/promises wraps each in an object, at twice the cost).
@@ -77,6 +78,7 @@ export async function fsyncDirectory(path: string): Promise<void> {
   const fd = await openDirectory(path);
   try {
     await fsync(fd);
+    throwIfShutDown(fd);
   } finally {
     await close(fd);
   }

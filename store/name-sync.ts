@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import { fsync, isBusy } from './files.js';
 import { shareCalls } from './shared-call.js';
+import { throwIfShutDown } from './shut-down.js';
 
 /** Syncs that take less than this, in milliseconds, may be made at once: nobody minds waiting so long. */
 const QUICK = 2;
@@ -18,6 +19,7 @@ export function nameSync(): (directory: number, alone: boolean) => Promise<void>
   const timed = async (directory: number, sync: (directory: number) => unknown): Promise<void> => {
     const began = performance.now();
     await sync(directory);
+    throwIfShutDown(directory);
     const took = performance.now() - began;
     usual = usual === Number.POSITIVE_INFINITY ? took : 0.75 * usual + 0.25 * took;
   };

@@ -8,6 +8,8 @@ import { Faulty } from './faulty.js';
 import { FULL, LIMIT, type Random, randomFor, VARIANTS } from './form.js';
 import type { Format } from './loop-disk.js';
 import { compilePower, startAfterCut } from './power.js';
+import { faultAtEach } from './run-scenario.js';
+import { SCENARIOS } from './scenarios.js';
 import { acknowledgedIn } from './verify.js';
 import { countLines, prepareWriters, RESUME } from './writers.js';
 
@@ -164,9 +166,51 @@ function testRandom(variant: Variant, format: Format, durable: boolean): void {
   });
 }
 
+function testEachCall(variant: Variant, format: Format): void {
+  const scenarios = SCENARIOS.filter(({ needsUnsynced }) => needsUnsynced !== true);
+  for (const scenario of FULL ? scenarios : []) {
+    test.serial(
+      `${variant.name} on ${format}: a power cut before each call of ${scenario.title}`,
+      async (t) => {
+        t.timeout(LIMIT);
+        const faulty = await Faulty.of(t, variant, { format });
+        const cuts = await faultAtEach(faulty, scenario, 'cut');
+        t.log(`${cuts} cuts`);
+        t.true(cuts > 0);
+        faulty.sound();
+      },
+    );
+  }
+}
+
+function testBeforeSync(variant: Variant, format: Format): void {
+  const title = 'a commit whose name is lost by a power cut before its sync is not acknowledged';
+  test.serial(`${variant.name} on ${format}: ${title}`, async (t) => {
+    t.timeout(LIMIT);
+    const faulty = await Faulty.of(t, variant, { format });
+    const { mount, shim } = faulty;
+    const pid = mount.site.daemon;
+    const commit = 'mv "ingest/$ref" "$blob"; echo "sha256:$hex $size" >> "$acked"';
+    // The first one waits until nothing else is synced any more, as it is after a start.
+    await faulty.sh('cp "$src" "ingest/$ref"; mv "ingest/$ref" "$blob"', await faulty.case(30_000));
+    const variables = await faulty.case(30_000);
+    // Of the data, then of the directory.
+    shim.arm({ action: 'cut', at: 2, calls: ['sync'] });
+    await faulty.sh('cp "$src" "ingest/$ref"', variables);
+    const { code } = await mount.run(commit, variables);
+    shim.disarm();
+    t.regex(shim.hit, /^fsync blobs\/sha256$/);
+    t.not(code, 0);
+    await startAfterCut(faulty, pid);
+    await faulty.verify('after the restart');
+  });
+}
+
 for (const variant of VARIANTS.slice(0, 1)) {
   for (const format of FORMATS) {
+    testBeforeSync(variant, format);
     testAcknowledged(variant, format);
+    testEachCall(variant, format);
     testRandom(variant, format, true);
     if (FULL) testRandom(variant, format, false);
   }

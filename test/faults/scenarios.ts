@@ -1,10 +1,18 @@
 /** What is done to a store while a fault comes, in scripts that run in its mount. */
-export interface Scenario {
-  readonly title: string;
+export interface Scenario extends Scripts {
   /** Done before, while there are no faults. */
+  readonly prepare: string;
+}
+
+interface Scripts {
+  readonly title: string;
   readonly prepare?: string;
   /** The daemon is killed after that, and the fault comes while the next one starts. */
   readonly atStart?: true;
+  /** Its end asks for bytes that were never synced, which a power cut may take. */
+  readonly needsUnsynced?: true;
+  /** The calls of the metadata database count. */
+  readonly index?: true;
   /** Its steps, each of which tells what is acknowledged. It ends at the first that fails. */
   readonly script: string;
   /** Brings it to its end, wherever the fault has left it, and fails if that is not possible. */
@@ -48,7 +56,7 @@ cmp "$src" "$blob"
 acknowledge
 `;
 
-const scenarios: readonly Scenario[] = [
+const scenarios: readonly Scripts[] = [
   {
     title: 'an ingest that is written in three sessions, declared and committed',
     script: 'piece 0; piece 1; setfattr -n user.cas.total -v $size "ingest/$ref"; piece 2; commit "$ref"',
@@ -82,6 +90,7 @@ const scenarios: readonly Scenario[] = [
   },
   {
     title: 'an ingest that is given another name',
+    needsUnsynced: true,
     script: 'piece 0; piece 1; : > "$ingests"; mv "ingest/$ref" "ingest/$ref-2"',
     finish: `
       for name in "$ref" "$ref-2"; do
@@ -96,6 +105,7 @@ const scenarios: readonly Scenario[] = [
   },
   {
     title: 'an ingest that is moved over another',
+    needsUnsynced: true,
     prepare: 'head -c 5000 /dev/zero > "ingest/$ref-2"',
     script: `
       piece 0; piece 1; piece 2; : > "$ingests"; touch "$src.moving"
@@ -116,6 +126,7 @@ const scenarios: readonly Scenario[] = [
   },
   {
     title: 'a directory with an ingest',
+    needsUnsynced: true,
     script: `
       mkdir "ingest/$ref"
       cp "$src" "ingest/$ref/x"
@@ -132,12 +143,33 @@ const scenarios: readonly Scenario[] = [
       acknowledge`,
   },
   {
+    title: 'a label that is set and removed',
+    index: true,
+    prepare: 'cp "$src" "$blob"; acknowledge; setfattr -n user.cas.label.old -v 1 "$blob"',
+    script: `
+      setfattr -n user.cas.label.new -v 2 "$blob"
+      touch "$src.labelled"
+      setfattr -x user.cas.label.old "$blob"
+      touch "$src.unlabelled"`,
+    finish: `
+      label() { getfattr --only-values -n "user.cas.label.$1" "$blob" 2> /dev/null || echo none; }
+      found() { "$node" "$cas" --root "$store" ls --label "$1" | grep -c "$hex" || true; }
+      new=$(label new) old=$(label old)
+      [[ ! -e $src.labelled ]] || is "$new" 2
+      [[ ! -e $src.unlabelled ]] || is "$old" none
+      is "$(found new=2) $(found old=1)" "$([[ $new == none ]]; echo $?) $([[ $old == none ]]; echo $?)"
+      setfattr -n user.cas.label.new -v 2 "$blob"
+      is "$(found new=2)" 1
+      cmp "$src" "$blob"`,
+  },
+  {
     title: 'an ingest that is left when the mount ends',
     script: 'piece 0; piece 1',
     finish: FINISH,
   },
   {
     title: 'what an earlier kill has left, at the next start',
+    needsUnsynced: true,
     prepare: `
       long=$(printf %0250d 0)
       mkdir -p "ingest/$ref-d"

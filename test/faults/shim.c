@@ -1,6 +1,6 @@
 /*
  * Preloaded into cas-mount: counts the calls that concern files below a directory and, at one of them, fails, takes
- * less than it was given, or ends the process as kill -9 does.
+ * less than it was given, ends the process as kill -9 does, or cuts the power of the disk.
  *
  *   CAS_SHIM_ROOT     the directory, canonical
  *   CAS_SHIM_CONTROL  a file that holds struct control, which may be changed while the process runs
@@ -8,7 +8,7 @@
  *   CAS_SHIM_BOOT     a file that is read in place of the kernel's boot_id, so that a restart can pass for a reboot
  *
  * Node calls libc through its import table and koffi by dlsym(dlopen(NULL)): both find these first. What libuv calls
- * by syscall(2) (statx, copy_file_range) and what libc calls within itself (opendir) is not seen.
+ * by syscall(2) (statx, copy_file_range) and what libc calls within itself (opendir, fwrite of LevelDB) is not seen.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -31,7 +32,7 @@
 /* Bits of control.calls, in the order of CALLS in shim.ts. */
 enum call { CREATE, OPEN, READ, WRITE, SYNC, RENAME, LINK, UNLINK, RMDIR, MKDIR, TRUNCATE, CHMOD, CHOWN, TIMES, XATTR };
 
-enum action { NOTHING, KILL_BEFORE, KILL_AFTER, FAIL, SHORT };
+enum action { NOTHING, KILL_BEFORE, KILL_AFTER, FAIL, SHORT, CUT };
 
 struct control {
   _Atomic int64_t calls;  /* which are counted, a set of bits */
@@ -40,6 +41,7 @@ struct control {
   _Atomic int64_t error;  /* errno of FAIL */
   _Atomic int64_t count;  /* of the calls so far */
   _Atomic int64_t done;   /* how often it was acted */
+  _Atomic int64_t index;  /* 1: calls below meta/ count too */
 };
 
 static struct control *control;
@@ -63,13 +65,22 @@ __attribute__((constructor)) static void begin(void) {
   control = mapped;
 }
 
-/* The path below the root, or NULL. The log and the control socket are no part of the store. */
+/* The path below the root, or NULL. The log and the control socket are no part of the store; meta/ is if asked for. */
 static const char *below(const char *path) {
   if (strncmp(path, root, root_length) != 0) return NULL;
   path += root_length;
   if (*path == '\0') return ".";
   if (*path++ != '/') return NULL;
+  if (control->index == 0 && strncmp(path, "meta", 4) == 0) return NULL;
   return strncmp(path, "cas", 3) == 0 ? NULL : path;
+}
+
+/* Cuts the power of the disk that the root is on, as power.c does. */
+static void cut_power(void) {
+  uint32_t flags = 2;
+  int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0 || ioctl(fd, 0x8004587d, &flags) != 0) abort();
+  close(fd);
 }
 
 static void end_process(void) {
@@ -93,6 +104,7 @@ static enum action enter(enum call call, const char *name, int fd, const char *p
   if (number != control->at) return NOTHING;
   control->done++;
   if (control->action == KILL_BEFORE) end_process();
+  if (control->action == CUT) cut_power();
   return control->action;
 }
 

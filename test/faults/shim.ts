@@ -27,7 +27,7 @@ export type Call = (typeof CALLS)[number];
 export const CHANGES: readonly Call[] = CALLS.filter((call) => call !== 'open' && call !== 'read');
 
 /** What is done at a call, in the order of `enum action` in shim.c. */
-const ACTIONS = ['nothing', 'kill before', 'kill after', 'fail', 'short'] as const;
+const ACTIONS = ['nothing', 'kill before', 'kill after', 'fail', 'short', 'cut'] as const;
 export type Action = (typeof ACTIONS)[number];
 
 /** What happens at which call. */
@@ -38,6 +38,8 @@ export interface Fault {
   /** The kinds that are counted; default {@link CHANGES}. */
   readonly calls?: readonly Call[];
   readonly error?: keyof typeof constants.errno;
+  /** Calls on the metadata database count too. It opens and tidies itself up in the background. */
+  readonly index?: boolean;
 }
 
 /** One call that was counted. `path` is below the store's root; of a rename or link it is the new name. */
@@ -49,8 +51,8 @@ export interface Traced {
 }
 
 /** Which number of the control file is what: `struct control` in shim.c. */
-const [SET, AT, ACTION, ERROR, COUNT, DONE] = [0, 1, 2, 3, 4, 5];
-const NUMBERS = 6;
+const [SET, AT, ACTION, ERROR, COUNT, DONE, INDEX] = [0, 1, 2, 3, 4, 5, 6];
+const NUMBERS = 7;
 
 /** The shim of shim.c for one store, and what it is to do. */
 export class Shim {
@@ -88,12 +90,13 @@ export class Shim {
   }
 
   /** Begins to count, with a fault to come. */
-  arm({ action, at, calls = CHANGES, error }: Fault): void {
+  arm({ action, at, calls = CHANGES, error, index = false }: Fault): void {
     this.disarm();
     fs.writeFileSync(this.#trace, '');
     this.#set(COUNT, 0);
     this.#set(DONE, 0);
     this.#set(AT, at);
+    this.#set(INDEX, index ? 1 : 0);
     this.#set(ACTION, ACTIONS.indexOf(action));
     this.#set(ERROR, error === undefined ? 0 : constants.errno[error]);
     this.#set(
