@@ -1,3 +1,4 @@
+import { CasError } from '../errors.js';
 import type { Report } from '../report.js';
 import { type Expiry, isExpired } from './expiry.js';
 import type { Ingest } from './ingest.js';
@@ -16,12 +17,18 @@ export async function expire(
   let count = 0;
   for (const ingest of candidates) {
     const { ref, size, updatedAt } = ingest.status;
-    // Asked when it is its turn: while others are removed it may be opened, or go.
-    if (ingest.inUse || ingests.get(ref) !== ingest || !isExpired(ingest.status, expiry, now)) continue;
-    await ingests.remove(ingest);
+    // Asked when it is its turn: while others are removed it may be opened, moved or go.
+    const stale = (): boolean => !ingest.inUse && isExpired(ingest.status, expiry, now);
+    if (ingests.get(ref) !== ingest || !stale()) continue;
+    if (!(await ingests.remove(ingest, stale).catch(ignoreGone))) continue;
     count++;
     const fields = { ref, size, updated: updatedAt.toISOString() };
     report({ level: 'info', message: 'ingest expired', fields });
   }
   return count;
+}
+
+function ignoreGone(error: unknown): false {
+  if (error instanceof CasError && error.code === 'INGEST_NOT_FOUND') return false;
+  throw error;
 }

@@ -112,14 +112,18 @@ export class Ingests {
   }
 
   /**
-   * Removes an ingest and its bytes. A writer that has it open gets INGEST_SEALED from then on.
-   * @throws CasError INGEST_NOT_FOUND where another has removed it
+   * Removes an ingest and its bytes, if it is `still` to be removed once nothing else is done to it. A writer that has
+   * it open gets INGEST_SEALED from then on.
+   * @returns whether it was removed
+   * @throws CasError INGEST_NOT_FOUND where another has removed or moved it meanwhile
    */
-  async remove(ingest: Ingest): Promise<void> {
-    for (let change; (change = this.#changing.get(ingest.ref)) !== undefined;) await change;
-    if (this.#names.get(ingest.ref) !== ingest)
-      throw new CasError('INGEST_NOT_FOUND', { subject: ingest.ref });
-    await this.#change([ingest.ref], this.#remove(ingest));
+  async remove(ingest: Ingest, still: () => boolean = () => true): Promise<boolean> {
+    const { ref } = ingest;
+    for (let change; (change = this.#changing.get(ref)) !== undefined;) await change;
+    if (this.#names.get(ref) !== ingest) throw new CasError('INGEST_NOT_FOUND', { subject: ref });
+    if (!still()) return false;
+    await this.#change([ref], this.#remove(ingest));
+    return true;
   }
 
   /**

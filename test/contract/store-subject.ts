@@ -54,7 +54,9 @@ export function storeSubject(opened: TemporaryStore): Subject {
       await (await find(ref)).expect({ ...declaration, ...(digest && { expected: digest }) });
     },
     move: async (ref, to) => opened.store.ingests.rename(await find(ref), parseRef(to)),
-    abort: async (ref) => opened.store.ingests.remove(await find(ref)),
+    abort: async (ref) => {
+      await opened.store.ingests.remove(await find(ref));
+    },
     commit: async (ref, digest) => {
       await opened.store.ingests.commit(await find(ref), { digest: parseDigest(digest) });
     },

@@ -124,7 +124,7 @@ test('a name that is being written is neither listed nor found, and taken', asyn
   await fs.flush(handle, CALLER);
   await fs.release(handle);
   t.deepEqual(await listNames(fs, parent), [name]);
-  t.is(await errnoFrom(create), 'EEXIST');
+  t.is(await errnoFrom(create), 'EROFS');
 });
 
 test('what a crash left under a digest gives way to the next attempt', async (t) => {

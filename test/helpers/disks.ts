@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import fs from 'node:fs';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import test from 'ava';
 import { bind } from '../../store/libc.js';
@@ -51,8 +52,20 @@ export function cutPower(disk: string): void {
   }
 }
 
-/** Mounts a disk again after {@link cutPower}; nothing on it may be open. */
+/**
+ * Mounts a disk again after {@link cutPower}; nothing on it may be open. While the kernel is still letting go of the
+ * last mount, the next one is of the same disk that has stopped: then it is tried again.
+ */
 export async function mountAgain(disk: string): Promise<void> {
-  await execute('umount', [disk]);
-  await execute('mount', ['-o', 'loop', join(dirname(disk), 'image'), disk]);
+  for (let attempt = 1; ; attempt++) {
+    await execute('umount', [disk]);
+    await execute('mount', ['-o', 'loop', join(dirname(disk), 'image'), disk]);
+    try {
+      fs.readdirSync(disk);
+      return;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EIO' || attempt === 50) throw error;
+      await sleep(100);
+    }
+  }
 }
