@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import { join } from 'node:path';
-import { ifPresent, readNames, unlink } from '../files.js';
+import { ifPresent, isCode, mkdir, readNames, replaceFile, unlink } from '../files.js';
 import { inBatches } from '../in-batches.js';
 
 /**
@@ -15,19 +15,31 @@ export class Directories {
     this.#root = root;
   }
 
+  /** Reads them; what a crash has left half-written is removed. */
   async load(): Promise<string[]> {
     const names = await readNames(this.#root);
-    const paths = await inBatches(names, (name) => fs.promises.readFile(join(this.#root, name), 'utf8'));
-    return paths.filter((path, index) => keyOf(path) === names[index]);
+    const paths = await inBatches(names, (name) => this.#read(name));
+    return paths.filter((path) => path !== undefined);
   }
 
   async add(path: string): Promise<void> {
-    await fs.promises.mkdir(this.#root, { recursive: true, mode: 0o700 });
-    await fs.promises.writeFile(join(this.#root, keyOf(path)), path, { mode: 0o600 });
+    // Not recursive: Node then answers ENOENT where the disk is full.
+    await mkdir(this.#root, 0o700).catch((error: unknown) => {
+      if (!isCode(error, 'EEXIST')) throw error;
+    });
+    await replaceFile(join(this.#root, keyOf(path)), path);
   }
 
   async remove(path: string): Promise<void> {
     await ifPresent(unlink(join(this.#root, keyOf(path))));
+  }
+
+  async #read(name: string): Promise<string | undefined> {
+    const file = join(this.#root, name);
+    const path = await fs.promises.readFile(file, 'utf8');
+    if (keyOf(path) === name) return path;
+    await unlink(file);
+    return undefined;
   }
 }
 

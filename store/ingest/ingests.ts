@@ -153,7 +153,13 @@ export class Ingests {
       throw new CasError(named === 'directory' ? 'DIRECTORY_EXISTS' : 'INGEST_EXISTS', { subject: path });
     }
     this.#names.set(path, 'directory');
-    await this.#directories.add(path);
+    try {
+      await this.#directories.add(path);
+    } catch (error) {
+      // Something that was put into it meanwhile keeps it.
+      if (this.#names.children(path).size === 0) this.#names.delete(path);
+      throw error;
+    }
   }
 
   /** @throws CasError DIRECTORY_NOT_FOUND, DIRECTORY_NOT_EMPTY */
@@ -161,7 +167,12 @@ export class Ingests {
     await this.load();
     if (this.#names.get(path) !== 'directory') throw new CasError('DIRECTORY_NOT_FOUND', { subject: path });
     this.#names.delete(path);
-    await this.#directories.remove(path);
+    try {
+      await this.#directories.remove(path);
+    } catch (error) {
+      this.#names.set(path, 'directory');
+      throw error;
+    }
   }
 
   /**

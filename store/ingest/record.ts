@@ -132,8 +132,9 @@ export async function removeRecord({ directory, data }: IngestRecord): Promise<v
   else await removeDirectory(directory);
 }
 
-/** Removes an ingest's directory and all in it. */
+/** Removes an ingest's directory and all in it. Without data it is none; bytes without a ref would be taken for lost. */
 export async function removeDirectory(directory: string): Promise<void> {
+  await ifPresent(unlink(dataPath(directory)));
   await ifPresent(unlink(join(directory, 'ref')));
   await rmdir(directory).catch(async (error: unknown) => {
     if (isCode(error, 'ENOENT')) return;
