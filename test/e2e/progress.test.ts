@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { StatusJson } from '../../store/ingest/status-json.js';
-import { run } from '../src/process/site.js';
+import { run, until } from '../src/process/site.js';
 import { type Check, eachAlone, type Rules, suite } from './suite.js';
 import { ALL, AS_ROOT } from './variants.js';
 
@@ -213,9 +213,12 @@ const shared: Rules = {
     const pid = (
       await sh('exec 3> ingest/held; fails "resource busy" overwrite ingest/held x; echo $$')
     ).trim();
-    const refused = mount.site.log.findLast(({ code }) => code === 'INGEST_BUSY');
+    const refusal = (): Record<string, unknown> | undefined =>
+      mount.site.log.findLast(({ code }) => code === 'INGEST_BUSY');
+    // It is written once the call is answered.
+    await until('the refusal is in the log', () => refusal() !== undefined);
     t.regex(
-      String(refused?.['error']),
+      String(refusal()?.['error']),
       new RegExp(`^held: another writer holds .*found bash \\(pid ${pid}\\) since 20`),
     );
   },

@@ -83,7 +83,7 @@ const rules: Rules = {
     const writer = await startWriter(check, 'job/layer.tar');
     await sh('for n in 1 2 3 4 5 6; do echo x > "ingest/idle-$n"; done');
     const terminal = new Terminal(check);
-    t.regex(await terminal.shows(/job\/layer/), /^job\/layer\.tar +\[=+> +\] +25% {2}1\.0 MiB \/ 4\.0 MiB/);
+    t.regex(await terminal.shows(/job\/layer/), /^job\/layer\.tar +\[=+> +\] +25% +1\.0 MiB \/ 4\.0 MiB/);
     t.true(terminal.output.startsWith(ENTER));
     t.is(terminal.frame.length, 6);
     t.regex(terminal.frame[1] ?? '', /^idle-6 +2 B +no writer$/);
@@ -91,7 +91,7 @@ const rules: Rules = {
 
     writer.stdin?.write('\n');
     await once(writer.stdout ?? writer, 'data');
-    await terminal.shows(/50% {2}2\.0 MiB \/ 4\.0 MiB .* (KiB|MiB|B)\/s/);
+    await terminal.shows(/50% +2\.0 MiB \/ 4\.0 MiB .* (KiB|MiB|B)\/s/);
 
     await terminal.resize(40, 3);
     await until('the frame fits', () => terminal.frame.length === 3);

@@ -41,7 +41,7 @@ for (const [columns, lines] of [
   [
     100,
     [
-      'job/layer.tar  [=========>                          ]   25%  2.0 MiB / 8.0 MiB     1.5 MiB/s      4s',
+      'job/layer.tar  [========>                        ]   25%     2.0 MiB / 8.0 MiB     1.5 MiB/s      4s',
       'idle                                                                   2.0 MiB     no writer',
       'broken                                                                 2.0 MiB       refused',
     ],
@@ -76,6 +76,15 @@ for (const [columns, lines] of [
     t.is(frame[0]?.length, columns);
   });
 }
+
+test('bars keep their place while bytes come', (t) => {
+  const bars = [0, 1023, 1024, 1023.9 * 1024, MIB, 9.9 * MIB, 10 * MIB, 700 * MIB].map((size) => {
+    const percent = (100 * size) / (700 * MIB);
+    const [line = ''] = drawFrame([{ ...HELD, size, total: 700 * MIB, percent }], { columns: 100, rows: 24 });
+    return [line.indexOf('['), line.indexOf(']'), line.length];
+  });
+  for (const place of bars) t.deepEqual(place, bars[0]);
+});
 
 test('as many as fit are shown, and the last line tells how many more there are', (t) => {
   const many = Array.from({ length: 100 }, (_, index) => ({ ...IDLE, ref: `idle-${index}` }));

@@ -19,9 +19,12 @@ const PERCENT: Field = {
   least: 4,
   text: ({ percent }) => (percent === null ? '' : `${Math.floor(percent)}%`),
 };
+/** `1023.9 MiB`: what grows shall not push the others about. */
+const SIZE_WIDTH = 10;
 const BYTES: Field = {
-  least: 8,
-  text: ({ size, total }) => humanSize(size) + (total === null ? '' : ` / ${humanSize(total)}`),
+  least: SIZE_WIDTH,
+  text: ({ size, total }) =>
+    total === null ? humanSize(size) : `${humanSize(size).padStart(SIZE_WIDTH)} / ${humanSize(total)}`,
 };
 /** How fast it comes, or why nothing does. */
 const PACE: Field = {
