@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { type Algorithm, type Digest, digestOf, HEX_LENGTH, isHexOf } from '../store/digest.js';
-import { CasError } from '../store/errors.js';
+import { CasError, isCasError } from '../store/errors.js';
 import type { Named } from '../store/ingest/ingests.js';
 import type { Ref } from '../store/ref.js';
 import { attrOf } from './attr.js';
@@ -156,7 +156,7 @@ export class BlobDirectory extends IngestDirectory {
     if (left === undefined) return;
     if (left.locked) throw left.busy();
     await ingests.remove(left).catch((error: unknown) => {
-      if (!(error instanceof CasError) || error.code !== 'INGEST_NOT_FOUND') throw error;
+      if (!isCasError(error, 'INGEST_NOT_FOUND')) throw error;
     });
   }
 

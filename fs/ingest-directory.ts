@@ -3,7 +3,7 @@ import type { Ingest } from '../store/ingest/ingest.js';
 import { algorithmFor, type Named } from '../store/ingest/ingests.js';
 import { chown } from '../store/files.js';
 import { type Ref, refWithin } from '../store/ref.js';
-import { CasError } from '../store/errors.js';
+import { CasError, isCasError } from '../store/errors.js';
 import { directoryAttr, nowNs, virtualInode } from './attr.js';
 import { FsError } from './errors.js';
 import { IngestWriter } from './ingest-handle.js';
@@ -218,7 +218,7 @@ async function attrIfThere(node: Node): Promise<Attr | undefined> {
   try {
     return await node.attr();
   } catch (error) {
-    if (error instanceof CasError && error.code === 'INGEST_NOT_FOUND') return undefined;
+    if (isCasError(error, 'INGEST_NOT_FOUND')) return undefined;
     throw error;
   }
 }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { mounts } from '../fs/mounts.js';
-import { CasError } from '../store/errors.js';
+import { isCasError } from '../store/errors.js';
 import { openStore, type Store, type StoreOptions } from '../store/store.js';
 import { OUR_TYPE } from './mountpoint.js';
 
@@ -19,7 +19,7 @@ export async function openFreeStore(root: string, options: StoreOptions): Promis
     try {
       return await openStore(root, options);
     } catch (error) {
-      const locked = error instanceof CasError && error.code === 'STORE_LOCKED';
+      const locked = isCasError(error, 'STORE_LOCKED');
       if (!locked || isMounted(root) || performance.now() > deadline) throw error;
       await sleep(PAUSE);
     }

@@ -70,6 +70,11 @@ export class CasError extends Error {
   }
 }
 
+/** Whether `error` is a {@link CasError} with that code. */
+export function isCasError(error: unknown, code: ErrorCode): error is CasError {
+  return error instanceof CasError && error.code === code;
+}
+
 function describe(code: ErrorCode, { subject, expected, found }: ErrorDetail): string {
   const facts = [
     expected === undefined ? undefined : `expected ${expected}`,

@@ -152,12 +152,12 @@ export class Content {
   /** Settles when no checkpoint is being made and nothing else of it is being changed on disk. */
   async quiet(): Promise<void> {
     await this.#checkpointing?.catch(() => undefined);
-    await this.#checkpoints.quiet();
+    await this.#checkpoints.changes.quiet();
   }
 
   /** Does something while nothing of the checkpoints is being changed on disk. */
   undisturbed<T>(action: () => Promise<T>): Promise<T> {
-    return this.#checkpoints.alone(action);
+    return this.#checkpoints.changes.run(action);
   }
 
   /**

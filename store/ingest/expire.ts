@@ -1,4 +1,4 @@
-import { CasError } from '../errors.js';
+import { isCasError } from '../errors.js';
 import type { Report } from '../report.js';
 import { type Expiry, isExpired } from './expiry.js';
 import type { Ingest } from './ingest.js';
@@ -9,7 +9,7 @@ import type { Ingests } from './ingests.js';
  * @returns how many
  */
 export async function expire(
-  ingests: Pick<Ingests, 'get' | 'remove'>,
+  ingests: Pick<Ingests, 'remove'>,
   candidates: readonly Ingest[],
   { expiry, report }: { readonly expiry: Expiry; readonly report: Report },
   now: Date,
@@ -19,7 +19,6 @@ export async function expire(
     const { ref, size, updatedAt } = ingest.status;
     // Asked when it is its turn: while others are removed it may be opened, moved or go.
     const stale = (): boolean => !ingest.inUse && isExpired(ingest.status, expiry, now);
-    if (ingests.get(ref) !== ingest || !stale()) continue;
     if (!(await ingests.remove(ingest, stale).catch(ignoreGone))) continue;
     count++;
     const fields = { ref, size, updated: updatedAt.toISOString() };
@@ -29,6 +28,6 @@ export async function expire(
 }
 
 function ignoreGone(error: unknown): false {
-  if (error instanceof CasError && error.code === 'INGEST_NOT_FOUND') return false;
+  if (isCasError(error, 'INGEST_NOT_FOUND')) return false;
   throw error;
 }

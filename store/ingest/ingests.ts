@@ -236,7 +236,7 @@ export class Ingests {
       this.#names.set(ref, ingest);
     };
     await keeper.settle();
-    await keeper.alone(() => content.undisturbed(move));
+    await keeper.changes.run(() => content.undisturbed(move));
   }
 
   async #create(ref: Ref, algorithm: Algorithm, mode: number, thread?: number): Promise<Ingest> {
@@ -276,10 +276,9 @@ export class Ingests {
     const { ref } = ingest;
     this.#names.delete(ref);
     this.#fresh.delete(ingest);
-    const quiet = Promise.all([ingest.content.quiet(), ingest.keeper.quiet()]);
-    const removed = quiet.then(() =>
-      moved && ingest.record.directory === undefined ? undefined : removeRecord(ingest.record),
-    );
+    const removed = ingest
+      .quiet()
+      .then(() => (moved && ingest.record.directory === undefined ? undefined : removeRecord(ingest.record)));
     await this.#change([ref], Promise.all([ingest.end(), removed]));
   }
 

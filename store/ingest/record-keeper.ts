@@ -1,3 +1,4 @@
+import { Lane } from '../lane.js';
 import { makeWritable, settleFresh } from './fresh.js';
 import {
   type Expectations,
@@ -16,8 +17,11 @@ export class RecordKeeper {
   #record: IngestRecord;
   /** The move of the record to its directory, while it is under way. */
   #settling: Promise<SettledRecord> | undefined;
-  /** What is on its way into the record: its directory cannot be removed while files are made in it. */
-  #writing: Promise<unknown> = Promise.resolve();
+  /**
+   * What is on its way into the record, one change after the other: its directory cannot be removed while files are
+   * made in it.
+   */
+  readonly changes = new Lane();
 
   /** `root` is the store's. `onMoved` is called when the data file has got another path. */
   constructor(root: string, record: IngestRecord, onMoved: (record: IngestRecord) => void) {
@@ -69,7 +73,7 @@ export class RecordKeeper {
 
   /** Writes down the times. */
   writeTimes(updatedAt: Date): Promise<void> {
-    return this.alone(async () => {
+    return this.changes.run(async () => {
       const record = await this.settle();
       await writeTimes(record, updatedAt);
       const { error } = this.#record;
@@ -96,7 +100,7 @@ export class RecordKeeper {
 
   /** Writes down the permissions that a commit takes away; undefined when it is decided. */
   async keepMode(permissions: number | undefined): Promise<void> {
-    await this.alone(async () => {
+    await this.changes.run(async () => {
       const { directory } = this.#record;
       if (directory !== undefined) await writeMode(directory, permissions);
     });
@@ -104,7 +108,7 @@ export class RecordKeeper {
 
   /** Writes down what is declared. */
   expect(expectations: Expectations): Promise<void> {
-    return this.alone(async () => {
+    return this.changes.run(async () => {
       const { directory } = await this.settle();
       this.#record = { ...this.#record, ...expectations };
       await writeExpectations(directory, this.#record);
@@ -113,22 +117,15 @@ export class RecordKeeper {
 
   /** Settles when nothing on disk is being changed. */
   async quiet(): Promise<void> {
-    await this.#writing;
+    await this.changes.quiet();
     await this.#settling?.catch(() => undefined);
   }
 
   #note(name: 'error' | 'failure'): Promise<void> {
-    return this.alone(async () => {
+    return this.changes.run(async () => {
       const { directory } = await this.settle();
       await writeNote(directory, name, this.#record[name]);
     });
-  }
-
-  /** Makes a change on disk once those before are made; none is made before it has ended. */
-  alone<T>(change: () => Promise<T>): Promise<T> {
-    const changed = this.#writing.then(change);
-    this.#writing = changed.catch(() => undefined);
-    return changed;
   }
 
   async #settle(): Promise<SettledRecord> {

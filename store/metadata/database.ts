@@ -1,4 +1,5 @@
-import { CasError, type ErrorCode } from '../errors.js';
+import { CasError, isCasError } from '../errors.js';
+import { Lane } from '../lane.js';
 import type { Report, StoreEvent } from '../report.js';
 import { failureOf } from './failure.js';
 import { moveAside } from './move-aside.js';
@@ -35,7 +36,7 @@ export class Database {
   readonly #options: DatabaseOptions;
   readonly #ending = new AbortController();
   /** Opening, writing, replacing and closing, one after the other. */
-  #lane: Promise<unknown> = Promise.resolve();
+  readonly #lane = new Lane();
   readonly #waiting = new WaitingBatches();
   #session: Session | undefined;
   /** Why the database on the disk must be moved aside, once that is known. */
@@ -75,7 +76,7 @@ export class Database {
       // One that was dropped meanwhile fails because it is not open.
       if (session !== this.#session) return false;
       if (failure.code !== 'METADATA_DAMAGED') throw this.#failed(failure);
-      await this.#serially(() => this.#replace(session, failure));
+      await this.#lane.run(() => this.#replace(session, failure));
       return false;
     }
     return true;
@@ -111,7 +112,7 @@ export class Database {
    */
   batch(operations: readonly Operation[]): Promise<void> {
     const written = this.#waiting.add(operations);
-    void this.#serially(() => this.#waiting.writeNext((group) => this.#write(group)));
+    void this.#lane.run(() => this.#waiting.writeNext((group) => this.#write(group)));
     return written;
   }
 
@@ -119,13 +120,7 @@ export class Database {
   async close(): Promise<void> {
     this.#ending.abort();
     await this.#rebuilding;
-    await this.#serially(() => this.#drop());
-  }
-
-  #serially<T>(action: () => Promise<T>): Promise<T> {
-    const result = this.#lane.then(action);
-    this.#lane = result.catch(() => undefined);
-    return result;
+    await this.#lane.run(() => this.#drop());
   }
 
   #failureOf(error: unknown, doing: 'reading' | 'writing'): CasError {
@@ -134,12 +129,12 @@ export class Database {
 
   #readFailed(session: Session, error: unknown): CasError {
     const failure = this.#failureOf(error, 'reading');
-    if (failure.code === 'METADATA_DAMAGED') void this.#serially(() => this.#replace(session, failure));
+    if (failure.code === 'METADATA_DAMAGED') void this.#lane.run(() => this.#replace(session, failure));
     return failure;
   }
 
   async #current(): Promise<Session> {
-    return this.#session ?? this.#serially(() => this.#open());
+    return this.#session ?? this.#lane.run(() => this.#open());
   }
 
   // What follows is done in the lane.
@@ -257,7 +252,7 @@ export class Database {
     for (let done = false; !done;) {
       const generation = this.#generation;
       await this.#options.rebuild((operations) => this.batch(operations), this.#ending.signal);
-      done = await this.#serially(async () => {
+      done = await this.#lane.run(async () => {
         this.#ending.signal.throwIfAborted();
         await this.#open();
         if (generation !== this.#generation) return false;
@@ -274,8 +269,4 @@ export class Database {
     const milliseconds = Math.round(performance.now() - began);
     if (rows > 0) this.#tell('info', 'the metadata database is built', { rows, milliseconds });
   }
-}
-
-function isCasError(error: unknown, code: ErrorCode): boolean {
-  return error instanceof CasError && error.code === code;
 }

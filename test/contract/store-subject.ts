@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { type Algorithm, parseDigest } from '../../store/digest.js';
-import { CasError } from '../../store/errors.js';
+import { CasError, isCasError } from '../../store/errors.js';
 import { close, read } from '../../store/files.js';
 import type { Ingest } from '../../store/ingest/ingest.js';
 import { algorithmFor, type Ingests } from '../../store/ingest/ingests.js';
@@ -109,7 +109,7 @@ async function openForWriting(ingests: Ingests, ref: Ref): Promise<Ingest> {
     return await ingests.create(ref, algorithmFor({ ref }));
   } catch (error) {
     const found = await ingests.find(ref);
-    if (found === undefined || !(error instanceof CasError) || error.code !== 'INGEST_EXISTS') throw error;
+    if (found === undefined || !isCasError(error, 'INGEST_EXISTS')) throw error;
     found.lock();
     return found;
   }

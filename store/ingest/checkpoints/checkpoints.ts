@@ -2,6 +2,7 @@ import { bootId } from '../../boot.js';
 import type { Algorithm } from '../../digest.js';
 import { fstat } from '../../files.js';
 import { createHasher } from '../../hasher/engines.js';
+import { Lane } from '../../lane.js';
 import { sampleOf } from './sample.js';
 import { isSealOf, sealState, type WrittenSeal } from './seal.js';
 import {
@@ -36,8 +37,8 @@ export class Checkpoints {
   #earlier: Checkpoint[] = [];
   /** How many bytes are durable, by the seals on disk; undefined where there are none. */
   #vouched: number | undefined;
-  /** What is being changed on disk: one change follows the other. */
-  #changing: Promise<void> | undefined;
+  /** What is being changed on disk: one change follows the other, and none is made before it has ended. */
+  readonly changes = new Lane();
 
   /** `directory` tells the ingest's, which may move; undefined while it has none. */
   constructor(algorithm: Algorithm, directory: () => string | undefined) {
@@ -60,7 +61,7 @@ export class Checkpoints {
    * whole seal, of another file or algorithm, and all those of this boot where a sample shows other bytes than before.
    */
   load(fd: number): Promise<void> {
-    return this.alone(() => this.#load(fd));
+    return this.changes.run(() => this.#load(fd));
   }
 
   /**
@@ -68,10 +69,10 @@ export class Checkpoints {
    * Undefined where there is none. `hashed` is how far hashing has come, which no state can be above.
    */
   clear(offset: number, hashed: number): Promise<void> | undefined {
-    if (this.#changing !== undefined && hashed > offset)
-      return this.#changing.then(() => this.clear(offset, hashed));
+    const { busy } = this.changes;
+    if (busy !== undefined && hashed > offset) return busy.then(() => this.clear(offset, hashed));
     const stale = [...this.#trusted, ...this.#earlier].filter((checkpoint) => checkpoint.offset > offset);
-    return stale.length === 0 ? undefined : this.alone(() => this.#remove(stale));
+    return stale.length === 0 ? undefined : this.changes.run(() => this.#remove(stale));
   }
 
   /** The bytes below a state of an earlier boot have reproduced it. */
@@ -81,12 +82,9 @@ export class Checkpoints {
     const seal = sealState({ ...proven.seal, boot: bootId() }, proven.state);
     this.#earlier = this.#earlier.filter((checkpoint) => checkpoint !== proven);
     this.#trusted = insert(this.#trusted, { ...proven, seal });
-    await this.alone(async () => {
+    await this.changes.run(async () => {
       const directory = this.#directory();
-      if (directory === undefined) return;
-      const seals = this.#seals();
-      await writeSeals(directory, seals);
-      this.#vouched = durableBy(seals);
+      if (directory !== undefined) await this.#writeSeals(directory);
     });
   }
 
@@ -95,7 +93,7 @@ export class Checkpoints {
    * below it are no longer those it has hashed.
    */
   save(fd: number, hashed: HashState, size: number, isCurrent: () => boolean): Promise<void> {
-    return this.alone(() => this.#save(fd, hashed, size, isCurrent));
+    return this.changes.run(() => this.#save(fd, hashed, size, isCurrent));
   }
 
   /** Whether a recovery would take fewer than `size` bytes for durable. */
@@ -108,7 +106,7 @@ export class Checkpoints {
    * knows nothing cuts nothing off.
    */
   vouch(size: number): Promise<void> {
-    return this.alone(async () => {
+    return this.changes.run(async () => {
       const directory = this.#directory();
       if (directory === undefined || !this.underrates(size)) return;
       const resealed = (checkpoint: Checkpoint): Checkpoint => ({
@@ -116,35 +114,13 @@ export class Checkpoints {
         seal: sealState({ ...checkpoint.seal, size }, checkpoint.state),
       });
       [this.#trusted, this.#earlier] = [this.#trusted.map(resealed), this.#earlier.map(resealed)];
-      const seals = this.#seals();
       try {
-        await (seals.length === 0 ? removeSeals(directory) : writeSeals(directory, seals));
-        this.#vouched = durableBy(seals);
+        await this.#writeSeals(directory);
       } catch {
         await removeSeals(directory);
         this.#vouched = undefined;
       }
     });
-  }
-
-  /** Makes a change on disk once those before are made; none is made before it has ended. */
-  alone<T>(change: () => Promise<T>): Promise<T> {
-    const changed = (this.#changing ?? Promise.resolve()).then(change);
-    const ended = changed
-      .then(
-        () => undefined,
-        () => undefined,
-      )
-      .finally(() => {
-        if (this.#changing === ended) this.#changing = undefined;
-      });
-    this.#changing = ended;
-    return changed;
-  }
-
-  /** Settles when nothing on disk is being changed. */
-  async quiet(): Promise<void> {
-    while (this.#changing !== undefined) await this.#changing;
   }
 
   async #load(fd: number): Promise<void> {
@@ -205,8 +181,11 @@ export class Checkpoints {
     this.#earlier = this.#earlier.filter(({ offset }) => !gone.has(offset));
   }
 
-  #seals(): WrittenSeal[] {
-    return [...this.#trusted, ...this.#earlier].map(sealOf);
+  /** Writes down the seals there are; no file where there are none. */
+  async #writeSeals(directory: string): Promise<void> {
+    const seals = [...this.#trusted, ...this.#earlier].map(sealOf);
+    await (seals.length === 0 ? removeSeals(directory) : writeSeals(directory, seals));
+    this.#vouched = durableBy(seals);
   }
 }
 
