@@ -1,7 +1,7 @@
 import type { BlobInfo, Blobs } from './blobs.js';
 import { type Algorithm, algorithmOf, ALGORITHMS, type Digest, digestOf } from './digest.js';
 import { CasError } from './errors.js';
-import { close, fsync, fsyncDirectory, isCode, open } from './files.js';
+import { close, fsync, fsyncDirectory, ifPresent, isCode, open } from './files.js';
 import { inBatches } from './in-batches.js';
 import { KeyedTurns } from './keyed-turns.js';
 import { getLabel, listLabels, removeLabel, setLabel } from './labels.js';
@@ -147,7 +147,7 @@ export class BlobLabels {
     for await (const names of this.#blobs.names(algorithm)) {
       const found = await inBatches(names, async ({ name }) => {
         const digest = digestOf(algorithm, name);
-        return (await ifThere(hasXattrs(this.#blobs.path(digest)))) === true ? [digest] : [];
+        return (await ifPresent(hasXattrs(this.#blobs.path(digest)))) === true ? [digest] : [];
       });
       yield found.flat();
     }
@@ -197,13 +197,6 @@ function orNothing<T>(read: () => T): T | undefined {
     if (isCode(error, 'ENOENT')) return undefined;
     throw error;
   }
-}
-
-async function ifThere<T>(reading: Promise<T>): Promise<T | undefined> {
-  return reading.catch((error: unknown) => {
-    if (isCode(error, 'ENOENT')) return undefined;
-    throw error;
-  });
 }
 
 async function sync(path: string): Promise<void> {

@@ -172,12 +172,7 @@ export async function replaceFile(path: string, text: string, durable = false): 
 
 /** The names in a directory; none where there is no directory. */
 export async function readNames(path: string): Promise<string[]> {
-  try {
-    return await fs.promises.readdir(path);
-  } catch (error) {
-    if (isCode(error, 'ENOENT')) return [];
-    throw error;
-  }
+  return (await ifPresent(fs.promises.readdir(path))) ?? [];
 }
 
 /** Whether `error` is a system error with that code. */
@@ -185,9 +180,20 @@ export function isCode(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code;
 }
 
-/** Does it, and ignores that the file is not there. */
-export async function ifPresent(action: Promise<unknown>): Promise<void> {
-  await action.catch((error: unknown) => {
-    if (!isCode(error, 'ENOENT')) throw error;
+/** What it gives; undefined where the file is not there. */
+export async function ifPresent<T>(action: Promise<T>): Promise<T | undefined> {
+  return action.catch((error: unknown) => {
+    if (isCode(error, 'ENOENT')) return undefined;
+    throw error;
+  });
+}
+
+/**
+ * mkdir(2) of a directory that may be there already. What it is in must be there: Node's recursive one would make it
+ * anew where it was moved away meanwhile, and answers ENOENT where the disk is full.
+ */
+export async function ensureDirectory(path: string, mode: number): Promise<void> {
+  await mkdir(path, mode).catch((error: unknown) => {
+    if (!isCode(error, 'EEXIST')) throw error;
   });
 }

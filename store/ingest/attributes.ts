@@ -17,12 +17,9 @@ export async function setPermissions(ingest: Ingest, permissions: number): Promi
  */
 export async function alter(ingest: Ingest, change: (fd: number) => void): Promise<void> {
   ingest.checkOpen();
-  ingest.retain();
-  try {
+  await ingest.using(async () => {
     const fd = await ingest.open();
     ingest.checkOpen();
     change(fd);
-  } finally {
-    ingest.release();
-  }
+  });
 }

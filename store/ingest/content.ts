@@ -17,6 +17,9 @@ export interface HashPolicy {
   readonly checkpoint: number;
 }
 
+/** The range that no other change may overlap while a file is cut. */
+const EVERYTHING = [0, Infinity] as const;
+
 /**
  * The bytes of an ingest, and how far they are hashed. Every change begins by waiting until its obstacle is undefined,
  * and then follows in the same step.
@@ -78,7 +81,7 @@ export class Content {
 
   /** Writes and hashes; may take fewer bytes, as pwrite(2). Only what was taken counts as hashed. */
   async write(data: Uint8Array, offset: number): Promise<IngestWritten> {
-    for (let obstacle; (obstacle = this.#writeObstacle(offset, offset + data.length)) !== undefined;)
+    for (let obstacle; (obstacle = this.#obstacle(offset, [offset, offset + data.length])) !== undefined;)
       await obstacle;
     const spoilt = this.#owner.spoilt();
     if (spoilt !== undefined) throw spoilt;
@@ -100,13 +103,13 @@ export class Content {
 
   /** Cuts or extends the file; extending leaves a hole. */
   async truncate(size: number): Promise<void> {
-    for (let obstacle; (obstacle = this.#truncateObstacle(size)) !== undefined;) await obstacle;
+    for (let obstacle; (obstacle = this.#obstacle(size, EVERYTHING)) !== undefined;) await obstacle;
     await this.#truncate(size);
   }
 
   /** Cuts off what is above `size`, unless that has gone meanwhile. */
   async cut(size: number): Promise<void> {
-    for (let obstacle; (obstacle = this.#truncateObstacle(size)) !== undefined;) await obstacle;
+    for (let obstacle; (obstacle = this.#obstacle(size, EVERYTHING)) !== undefined;) await obstacle;
     if (this.file.size > size) await this.#truncate(size);
   }
 
@@ -223,22 +226,16 @@ export class Content {
     this.#progress.dispose();
   }
 
-  /** What a write must wait for, before it asks again: a commit, or changes that overlap it. */
-  #writeObstacle(start: number, end: number): Promise<void> | undefined {
+  /**
+   * What a change of the bytes from `first` on must wait for, before it asks again: a commit, states that are above
+   * them, and other changes that overlap the range.
+   */
+  #obstacle(first: number, [start, end]: readonly [number, number]): Promise<void> | undefined {
     return (
       this.#owner.decision() ??
       this.resume() ??
-      this.#checkpoints.clear(start, this.#progress.end) ??
+      this.#checkpoints.clear(first, this.#progress.end) ??
       this.file.clear(start, end)
-    );
-  }
-
-  #truncateObstacle(size: number): Promise<void> | undefined {
-    return (
-      this.#owner.decision() ??
-      this.resume() ??
-      this.#checkpoints.clear(size, this.#progress.end) ??
-      this.file.clear(0, Infinity)
     );
   }
 

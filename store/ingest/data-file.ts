@@ -170,7 +170,7 @@ export class DataFile {
   /** Makes what was written durable, or such that no name can be durable before it. One sync serves all who ask. */
   async sync(): Promise<void> {
     const fd = await this.open();
-    this.#synced ??= this.#syncAll(fd);
+    this.#synced ??= this.#syncWith(this.#durability.data(fd));
     return this.#synced;
   }
 
@@ -182,10 +182,7 @@ export class DataFile {
     const fd = await this.open();
     await Promise.all([...this.#writes].map((range) => range.done));
     const size = this.#size;
-    await fdatasync(fd).catch((error: unknown) => this.#failed(error));
-    // One that is under way may have been told of an error that the sync was then not told of.
-    await Promise.all(this.#writebacks);
-    if (this.#failure !== undefined) throw this.#failure;
+    await this.#syncWith(fdatasync(fd));
     return size;
   }
 
@@ -239,12 +236,9 @@ export class DataFile {
     this.#begun = end;
   }
 
-  async #syncAll(fd: number): Promise<void> {
-    try {
-      await this.#durability.data(fd);
-    } catch (error) {
-      this.#failed(error);
-    }
+  /** Waits for a sync, whose error is final. */
+  async #syncWith(sync: Promise<void>): Promise<void> {
+    await sync.catch((error: unknown) => this.#failed(error));
     // One that is under way may have been told of an error that the sync was then not told of.
     await Promise.all(this.#writebacks);
     if (this.#failure !== undefined) throw this.#failure;

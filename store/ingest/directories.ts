@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import { join } from 'node:path';
-import { ifPresent, isCode, mkdir, readNames, replaceFile, unlink } from '../files.js';
+import { ensureDirectory, ifPresent, readNames, replaceFile, unlink } from '../files.js';
 import { inBatches } from '../in-batches.js';
 
 /**
@@ -23,10 +23,7 @@ export class Directories {
   }
 
   async add(path: string): Promise<void> {
-    // Not recursive: Node then answers ENOENT where the disk is full.
-    await mkdir(this.#root, 0o700).catch((error: unknown) => {
-      if (!isCode(error, 'EEXIST')) throw error;
-    });
+    await ensureDirectory(this.#root, 0o700);
     await replaceFile(join(this.#root, keyOf(path)), path);
   }
 

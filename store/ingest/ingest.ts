@@ -138,6 +138,16 @@ export class Ingest {
     this.#users.add();
   }
 
+  /** Keeps the data file open while something is done with it. */
+  async using<T>(action: () => Promise<T>): Promise<T> {
+    this.retain();
+    try {
+      return await action();
+    } finally {
+      this.release();
+    }
+  }
+
   release(): void {
     this.#users.remove();
     if (!this.#users.none) return;
@@ -208,13 +218,8 @@ export class Ingest {
   }
 
   /** Cuts off what is above `size`, unless that has gone meanwhile. */
-  async cut(size: number): Promise<void> {
-    this.retain();
-    try {
-      await this.content.cut(size);
-    } finally {
-      this.release();
-    }
+  cut(size: number): Promise<void> {
+    return this.using(() => this.content.cut(size));
   }
 
   /** fsync(2) of an ingest: its bytes so far and its name are on the disk. An error is final for the ingest. */
@@ -260,9 +265,7 @@ export class Ingest {
 
   /** Keeps the name of an ingest whose bytes are a blob now. */
   async commit(): Promise<void> {
-    this.#life.become('committed');
-    this.content.dispose();
-    if (this.#users.none) await this.#file.close(true);
+    await this.#become('committed');
   }
 
   /**
@@ -275,13 +278,8 @@ export class Ingest {
   }
 
   /** The digest of the first {@link IngestStatus.offset} bytes. */
-  async prefixDigest(): Promise<Digest> {
-    this.retain();
-    try {
-      return await this.content.prefixDigest();
-    } finally {
-      this.release();
-    }
+  prefixDigest(): Promise<Digest> {
+    return this.using(() => this.content.prefixDigest());
   }
 
   /**
@@ -291,13 +289,10 @@ export class Ingest {
   async reached(load = true): Promise<Reached | undefined> {
     if (this.content.isLoaded || this.#life.state !== 'open') return this.content.reached();
     if (!load) return undefined;
-    this.retain();
-    try {
+    return this.using(async () => {
       await this.content.resume();
-      return await this.content.reached();
-    } finally {
-      this.release();
-    }
+      return this.content.reached();
+    });
   }
 
   /** The error for whoever wants it while a writer has it. */
@@ -307,8 +302,12 @@ export class Ingest {
 
   /** Ends it for good, committed or removed. Who has it open can still read what it was. */
   async end(): Promise<void> {
-    this.#life.become('ended');
     this.#users.wake();
+    await this.#become('ended');
+  }
+
+  async #become(state: 'committed' | 'ended'): Promise<void> {
+    this.#life.become(state);
     this.content.dispose();
     if (this.#users.none) await this.#file.close(true);
   }

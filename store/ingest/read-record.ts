@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import { basename, join } from 'node:path';
 import { isDigest } from '../digest.js';
-import { isCode, lstat, readNames, replaceFile, unlink } from '../files.js';
+import { ifPresent, lstat, readNames, replaceFile, unlink } from '../files.js';
 import { parseRef, type Ref } from '../ref.js';
 import { readSeals } from './checkpoints/state-files.js';
 import type { WrittenSeal } from './checkpoints/seal.js';
@@ -70,12 +70,8 @@ function lostRef(directory: string): Ref {
 }
 
 async function readText(directory: string, name: string): Promise<string | undefined> {
-  try {
-    return (await fs.promises.readFile(join(directory, name), 'utf8')) || undefined;
-  } catch (error) {
-    if (isCode(error, 'ENOENT')) return undefined;
-    throw error;
-  }
+  const text = await ifPresent(fs.promises.readFile(join(directory, name), 'utf8'));
+  return text === '' ? undefined : text;
 }
 
 function readTime(text = ''): Date | undefined {

@@ -13,9 +13,9 @@ export interface Expectations {
 
 /**
  * What is on disk of an ingest. Its directory `<root>/ingest/<sha256 of the ref>/` is as containerd's content store
- * has it: `ref`, `data`, `startedat`, `updatedat`, `total`; ours are `expected`, `error`, `failure`, `mode` while a commit is under
- * way, and the checkpoints. Only `ref` and `data` are always there; where the times are missing, those of the file
- * system stand for them.
+ * has it: `ref`, `data`, `startedat`, `updatedat`, `total`; ours are `expected`, `error`, `failure`, `mode` while a
+ * commit is under way, and the checkpoints. Only `ref` and `data` are always there; where the times are missing, those
+ * of the file system stand for them.
  */
 export interface IngestRecord extends Expectations {
   readonly ref: Ref;
@@ -69,35 +69,37 @@ export async function writeTimes(record: SettledRecord, updatedAt: Date): Promis
 
 /** Writes or removes what is declared. */
 export async function writeExpectations(directory: string, { total, expected }: Expectations): Promise<void> {
-  for (const [name, value] of [
-    ['total', total],
-    ['expected', expected],
-  ] as const) {
-    const path = join(directory, name);
-    if (value === undefined) await ifPresent(unlink(path));
-    else await replaceFile(path, `${value}`, true);
-  }
+  await writeField(directory, 'total', total?.toString(), true);
+  await writeField(directory, 'expected', expected, true);
 }
 
 /** Writes or removes why the last commit was refused, or the error of a sync. */
-export async function writeNote(
+export function writeNote(
   directory: string,
   name: 'error' | 'failure',
   text: string | undefined,
 ): Promise<void> {
-  const path = join(directory, name);
-  if (text === undefined) await ifPresent(unlink(path));
-  else await replaceFile(path, text);
+  return writeField(directory, name, text);
 }
 
 /**
  * Writes down the permissions that a commit is about to take from the data file, so that a crash in its middle does
  * not leave an ingest that its owner cannot write; undefined once the commit is decided.
  */
-export async function writeMode(directory: string, permissions: number | undefined): Promise<void> {
-  const path = join(directory, 'mode');
-  if (permissions === undefined) await ifPresent(unlink(path));
-  else await replaceFile(path, permissions.toString(8));
+export function writeMode(directory: string, permissions: number | undefined): Promise<void> {
+  return writeField(directory, 'mode', permissions?.toString(8));
+}
+
+/** Writes a field of the record, or removes it where it has no value. */
+async function writeField(
+  directory: string,
+  name: string,
+  value: string | undefined,
+  durable = false,
+): Promise<void> {
+  const path = join(directory, name);
+  if (value === undefined) await ifPresent(unlink(path));
+  else await replaceFile(path, value, durable);
 }
 
 /** Moves a record to another ref. The `ref` file changes first and is what a recovery goes by. */

@@ -1,6 +1,6 @@
 import { promises } from 'node:fs';
 import { crc32 } from 'node:zlib';
-import { isCode, onPool } from '../files.js';
+import { ifPresent, onPool } from '../files.js';
 
 /** What the witness knows of the database beside it. */
 export interface Testimony {
@@ -30,12 +30,8 @@ export class Witness {
 
   /** Opens the witness at `path`; undefined where there is none. */
   static async open(path: string): Promise<Witness | undefined> {
-    try {
-      return new Witness(await promises.open(path, 'r+'));
-    } catch (error) {
-      if (isCode(error, 'ENOENT')) return undefined;
-      throw error;
-    }
+    const file = await ifPresent(promises.open(path, 'r+'));
+    return file && new Witness(file);
   }
 
   /** Makes the witness of a database that has no batch yet, durable but for its name. */

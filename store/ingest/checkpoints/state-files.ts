@@ -2,10 +2,10 @@ import fs from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Algorithm } from '../../digest.js';
 import {
+  ensureDirectory,
   fsyncDirectory,
   ifPresent,
   isCode,
-  mkdir,
   readNames,
   rename,
   replaceFile,
@@ -69,8 +69,7 @@ export async function writeState(
 ): Promise<void> {
   const root = join(directory, 'hashstates', algorithm);
   const temporary = join(directory, 'state.tmp');
-  // Not recursive: an ingest's directory that has been moved away meanwhile must not be made anew.
-  for (const directory of [dirname(root), root]) await mkdir(directory, 0o700).catch(ignoreExisting);
+  for (const part of [dirname(root), root]) await ensureDirectory(part, 0o700);
   await fs.promises.writeFile(temporary, state, { mode: 0o600 });
   await rename(temporary, join(root, `${offset}`));
   await writeSeals(directory, seals);
@@ -108,8 +107,4 @@ export async function removeOtherStates(directory: string, algorithm: Algorithm)
 /** Only what this file writes itself: no sign, no leading zero. */
 function parseOffset(name: string): number | undefined {
   return /^(0|[1-9]\d{0,15})$/.test(name) && Number.isSafeInteger(Number(name)) ? Number(name) : undefined;
-}
-
-function ignoreExisting(error: unknown): void {
-  if (!isCode(error, 'EEXIST')) throw error;
 }
