@@ -99,11 +99,11 @@ export class BlobDirectory extends IngestDirectory {
     return this.#blob(name) ?? node;
   }
 
-  override async rename(name: Name, to: Node, toName: Name, flags: number): Promise<void> {
+  override async rename(name: Name, to: Node, toName: Name, flags: number, caller: Caller): Promise<void> {
     if (isHexOf(this.#algorithm, name)) {
       throw new CasError('BLOB_IMMUTABLE', { subject: digestOf(this.#algorithm, name) });
     }
-    return super.rename(name, to, toName, flags);
+    return super.rename(name, to, toName, flags, caller);
   }
 
   protected override async receive(named: Named, from: Ref, name: Name, noReplace: boolean): Promise<void> {

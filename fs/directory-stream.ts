@@ -6,7 +6,8 @@ export type Accept = (entry: DirEntry, next: number) => boolean;
 
 /**
  * An open directory. Offsets count entries from 1, `.` and `..` first. Reading on from where the last call
- * stopped costs nothing extra; any other offset starts over and skips (seekdir(3), NFS re-export).
+ * stopped costs nothing extra; any other offset starts over and skips (seekdir(3), NFS re-export), unless the node can
+ * begin in the middle.
  */
 export class DirectoryStream {
   readonly node: Node;
@@ -25,7 +26,8 @@ export class DirectoryStream {
     for (;;) {
       if (this.#taken === this.#batch.length && !(await this.#refill())) return;
       const entry = this.#batch[this.#taken];
-      if (entry === undefined || !accept(entry, this.#position + 1)) return;
+      if (entry === undefined) return;
+      if (entry.hidden !== true && !accept(entry, this.#position + 1)) return;
       this.#taken++;
       this.#position++;
     }
@@ -38,7 +40,14 @@ export class DirectoryStream {
 
   async #restart(offset: number, ino: number): Promise<void> {
     await this.close();
-    const entries = this.node.entries?.() ?? [];
+    if (offset >= 2 && this.node.entriesFrom !== undefined) {
+      this.#batches = this.node.entriesFrom(offset - 2)[Symbol.asyncIterator]();
+      this.#batch = [];
+      this.#taken = 0;
+      this.#position = offset;
+      return;
+    }
+    const entries = this.node.entries?.() ?? this.node.entriesFrom?.(0) ?? [];
     this.#batches =
       Symbol.asyncIterator in entries ? entries[Symbol.asyncIterator]() : entries[Symbol.iterator]();
     this.#batch = [

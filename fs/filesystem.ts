@@ -3,7 +3,7 @@ import type { Entry, Notifier, Opened, StatFs } from './answers.js';
 import { type Accept, DirectoryStream } from './directory-stream.js';
 import { FsError } from './errors.js';
 import { type HandleId, Handles } from './handles.js';
-import { Inodes, type NodeId } from './inodes.js';
+import { Inodes, type NodeId, type NumberedNodes } from './inodes.js';
 import type {
   Attr,
   AttrChanges,
@@ -27,9 +27,9 @@ export class FileSystem {
   readonly #statfs: () => Awaitable<StatFs>;
   #notifier: Notifier | undefined;
 
-  /** `statfs` tells of the disk below. */
-  constructor(root: Node, statfs: () => Awaitable<StatFs>) {
-    this.inodes = new Inodes(root);
+  /** `statfs` tells of the disk below; `numbered` has the nodes that have numbers of their own. */
+  constructor(root: Node, statfs: () => Awaitable<StatFs>, numbered?: NumberedNodes) {
+    this.inodes = new Inodes(root, numbered);
     this.#statfs = statfs;
   }
 

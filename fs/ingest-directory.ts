@@ -21,6 +21,7 @@ import {
   utf8Of,
   type Validity,
 } from './node.js';
+import { StackDirectory } from './stacks/stack-directory.js';
 import type { TreeContext } from './tree.js';
 
 const OWN_UID = process.getuid?.();
@@ -128,10 +129,16 @@ export class IngestDirectory implements Node {
     this.changed();
   }
 
-  async rename(name: Name, to: Node, toName: Name, flags: number): Promise<void> {
+  async rename(name: Name, to: Node, toName: Name, flags: number, caller: Caller): Promise<void> {
     if ((flags & ~RENAME_NOREPLACE) !== 0) throw new FsError('EINVAL', 'names cannot be exchanged');
-    if (!(to instanceof IngestDirectory)) throw new FsError('EROFS');
     const named = await this.named(name);
+    if (to instanceof StackDirectory) {
+      if (named === 'directory') throw new FsError('EISDIR');
+      await to.receive(named, caller);
+      this.changed();
+      return;
+    }
+    if (!(to instanceof IngestDirectory)) throw new FsError('EROFS');
     await to.receive(named, this.refOf(name), toName, (flags & RENAME_NOREPLACE) !== 0);
     this.changed();
   }

@@ -6,6 +6,12 @@ export type NodeId = number;
 /** FUSE_ROOT_ID. */
 export const ROOT_ID: NodeId = 1;
 
+/** Nodes that have numbers of their own, by which they are found again: nothing is kept of them here. */
+export interface NumberedNodes {
+  /** The node with that number; undefined where there is none, or none any more. */
+  at(id: NodeId): Node | undefined;
+}
+
 interface Slot {
   readonly node: Node;
   lookups: number;
@@ -18,9 +24,11 @@ interface Slot {
 export class Inodes {
   readonly #slots = new Map<NodeId, Slot>();
   readonly #ids = new Map<Node, NodeId>();
+  readonly #numbered: NumberedNodes | undefined;
   #next = ROOT_ID + 1;
 
-  constructor(root: Node) {
+  constructor(root: Node, numbered?: NumberedNodes) {
+    this.#numbered = numbered;
     this.#slots.set(ROOT_ID, { node: root, lookups: 1 });
     this.#ids.set(root, ROOT_ID);
   }
@@ -32,16 +40,17 @@ export class Inodes {
 
   /** The node with that number; undefined for a number the kernel should have forgotten. */
   get(id: NodeId): Node | undefined {
-    return this.#slots.get(id)?.node;
+    return this.#slots.get(id)?.node ?? this.#numbered?.at(id);
   }
 
   /** The number of a node that the kernel remembers. */
   idOf(node: Node): NodeId | undefined {
-    return this.#ids.get(node);
+    return node.number ?? this.#ids.get(node);
   }
 
   /** Counts one lookup of `node`, numbering it if it is new. Every call is undone by a {@link forget}. */
   remember(node: Node): NodeId {
+    if (node.number !== undefined) return node.number;
     const known = this.#ids.get(node);
     if (known !== undefined) {
       const slot = this.#slots.get(known);

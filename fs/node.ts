@@ -94,6 +94,10 @@ export interface DirEntry {
   readonly name: Name;
   readonly ino: number;
   readonly type: number;
+  /** What it leads to, where that is known already. */
+  readonly node?: Node;
+  /** It is counted, but not shown. */
+  readonly hidden?: true;
 }
 
 /** Flags of open(2) in the host's numbering. */
@@ -111,6 +115,8 @@ export interface Node {
   /** The S_IFMT part of the mode. */
   readonly type: number;
   readonly validity: Validity;
+  /** The number that the kernel knows it by, where that is the node's own and not given at a lookup. */
+  readonly number?: number;
   attr(): Awaitable<Attr>;
   /** `handle` is the open file the change came through, as with ftruncate(2). */
   setattr?(changes: AttrChanges, caller: Caller, handle: FileHandle | undefined): Awaitable<void>;
@@ -122,6 +128,8 @@ export interface Node {
   readonly absence?: number;
   /** Names in batches, without `.` and `..`, in an order that is stable while nothing changes. */
   entries?(): AsyncIterable<readonly DirEntry[]> | Iterable<readonly DirEntry[]>;
+  /** As {@link entries}, from the entry with that index on. */
+  entriesFrom?(index: number): AsyncIterable<readonly DirEntry[]>;
   create?(
     name: Name,
     flags: OpenFlags,
@@ -141,6 +149,8 @@ export interface Node {
 
   open?(flags: OpenFlags, caller: Caller): Awaitable<FileHandle>;
   readlink?(): Awaitable<Name>;
+  /** Fills `into` with the content from `offset`, without a handle; the number of bytes, 0 at the end. */
+  read?(into: Uint8Array, offset: number): Awaitable<number>;
 
   listxattr?(): Awaitable<readonly string[]>;
   getxattr?(name: string): Awaitable<Uint8Array | undefined>;

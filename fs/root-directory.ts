@@ -41,8 +41,8 @@ export class RootDirectory extends IngestDirectory {
     return super.receive(named, from, name, noReplace);
   }
 
-  override rename(name: Name, to: Node, toName: Name, flags: number): Promise<void> {
+  override rename(name: Name, to: Node, toName: Name, flags: number, caller: Caller): Promise<void> {
     if (this.#children.has(name)) throw new FsError('EBUSY');
-    return super.rename(name, to, toName, flags);
+    return super.rename(name, to, toName, flags, caller);
   }
 }

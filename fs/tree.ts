@@ -12,6 +12,9 @@ import { IngestFile } from './ingest-file.js';
 import { nameOf, type Name, type Node } from './node.js';
 import { RootDirectory } from './root-directory.js';
 import { statusDirectory } from './status-directory.js';
+import { StacksDirectory } from './stacks/stacks-directory.js';
+import { layersDirectory } from './view/layers-directory.js';
+import { Views } from './view/view.js';
 import { VirtualFile } from './virtual-file.js';
 
 /** How the tree is shown. */
@@ -42,11 +45,12 @@ export interface TreeContext {
   directoryMoved(from: string, to: string): void;
 }
 
-/** Builds the mounted tree of a store: `ingest/`, `blobs/`, `.cas/`, and ingests beside them. */
+/** Builds the mounted tree of a store: `ingest/`, `blobs/`, `layers/`, `stacks/`, `.cas/`, and ingests beside them. */
 export function mountTree(store: Store, options: TreeOptions): FileSystem {
   const context = createContext(store, options);
   const { owner } = context;
   const blobs = Object.fromEntries(ALGORITHMS.map((alg) => [alg, new BlobDirectory(context, alg)]));
+  const views = new Views(store.layers, owner);
   const about = new FixedDirectory('/.cas', 0o555, owner, {
     version: new VirtualFile('/.cas/version', owner, () => `${options.version}\n`),
     stats: new VirtualFile('/.cas/stats', owner, () => `${JSON.stringify(options.stats(), null, 2)}\n`),
@@ -56,9 +60,11 @@ export function mountTree(store: Store, options: TreeOptions): FileSystem {
   const children = new Map<Name, Node>([
     [nameOf('ingest'), context.directoryOf('')],
     [nameOf('blobs'), new BlobsDirectory(context, blobs)],
+    [nameOf('layers'), layersDirectory(views, owner)],
+    [nameOf('stacks'), new StacksDirectory(context)],
     [nameOf('.cas'), about],
   ]);
-  return new FileSystem(new RootDirectory(context, children), () => statfs(store.root));
+  return new FileSystem(new RootDirectory(context, children), () => statfs(store.root), views);
 }
 
 function createContext(store: Store, options: TreeOptions): TreeContext {

@@ -6,8 +6,12 @@ import { type Durability, durabilityFor, type SyncPolicy } from './durability.js
 import { CasError } from './errors.js';
 import { isCode } from './files.js';
 import { Ingests, type IngestsOptions } from './ingest/ingests.js';
+import type { Layers } from './layers/layers.js';
+import type { LayerLimits } from './layers/limits.js';
+import { openLayers } from './layers/open-layers.js';
 import { lockStore, type StoreLock } from './lock.js';
 import { openLabels } from './open-labels.js';
+import type { Stacks } from './stacks/stacks.js';
 
 /** The version of the layout on disk that this code reads and writes. */
 export const FORMAT = 1;
@@ -18,6 +22,8 @@ const ADOPTABLE = new Set(['lost+found', 'blobs', 'ingest', 'lock', 'format.tmp'
 export interface StoreOptions extends IngestsOptions {
   /** When a commit is acknowledged; see {@link SyncPolicy}. Default `commit`. */
   readonly sync?: SyncPolicy;
+  /** What a layer may be at most; see {@link LAYER_LIMITS}. */
+  readonly limits?: Partial<LayerLimits>;
 }
 
 /** An open store: the directory is locked until {@link Store.close}. */
@@ -28,6 +34,8 @@ export interface Store {
   readonly blobs: Blobs;
   readonly labels: BlobLabels;
   readonly ingests: Ingests;
+  readonly layers: Layers;
+  readonly stacks: Stacks;
   /** Ends all work and gives the lock back. A second call is the same as the first. */
   close(): Promise<void>;
 }
@@ -65,11 +73,13 @@ function assemble(
   options: StoreOptions,
 ): Store {
   const ingests = new Ingests(root, blobs, durability, options);
+  const { layers, stacks, close: closeLayers } = openLayers(root, options.limits ?? {}, options.report);
   const closeAll = async (): Promise<void> => {
     try {
       await ingests.close();
       await durability.flush();
     } finally {
+      await closeLayers();
       await labels.close();
       await blobs.close();
       lock.release();
@@ -83,6 +93,8 @@ function assemble(
     blobs,
     labels,
     ingests,
+    layers,
+    stacks,
     close: () => (closed ??= closeAll()),
   };
 }

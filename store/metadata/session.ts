@@ -54,6 +54,15 @@ export class Session {
     return stored === undefined ? undefined : unseal(key, stored);
   }
 
+  /** The values of rows, by LevelDB's own get; see {@link seek} for what that may fail to see. */
+  async getMany(keys: readonly Buffer[]): Promise<(Buffer | undefined)[]> {
+    const stored = await this.#level.getMany([...keys]);
+    return keys.map((key, index) => {
+      const found = stored[index];
+      return found === undefined ? undefined : unseal(key, found);
+    });
+  }
+
   /** The rows whose keys begin with `prefix` as they are now, in batches and in the order of their keys. */
   async *iterate(prefix: Buffer): AsyncGenerator<Row[]> {
     const iterator = this.#level.iterator({ ...rangeOf(prefix), highWaterMarkBytes: 1 << 18 });

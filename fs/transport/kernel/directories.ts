@@ -74,11 +74,13 @@ export const readdirplus: Handler = async ({ filesystem }, request) => {
 async function look(
   filesystem: FileSystem,
   request: Request,
-  { name }: DirEntry,
+  { name, node }: DirEntry,
 ): Promise<Entry | 'unknown' | undefined> {
   if (name === '.' || name === '..') return 'unknown';
   try {
-    return await filesystem.lookup(request.node, name, request);
+    return await (node === undefined
+      ? filesystem.lookup(request.node, name, request)
+      : filesystem.entry(node));
   } catch (error) {
     return errnoOf(error) === constants.errno.ENOENT ? undefined : 'unknown';
   }

@@ -1,0 +1,59 @@
+import { constants } from 'node:fs';
+import { digestOf, hexOf, isHexOf } from '../../store/digest.js';
+import type { Layer } from '../../store/layers/layer.js';
+import { directoryAttr, nowNs, virtualInode } from '../attr.js';
+import { type Attr, type DirEntry, type Name, nameOf, type Node } from '../node.js';
+import { tarNumber, viewNumber } from './view-number.js';
+import type { Owner, Views } from './view.js';
+
+const TAR = '.tar';
+
+/** `layers/sha256/`: each layer as the tree `<chain>` and as the tar `<chain>.tar`. */
+export class LayerDirectory implements Node {
+  readonly type = constants.S_IFDIR;
+  readonly validity = { entry: 3600, attr: 1 };
+  readonly #views: Views;
+  readonly #ino: number;
+  readonly #owner: Owner;
+  #changed = nowNs();
+
+  constructor(path: string, views: Views, owner: Owner) {
+    this.#views = views;
+    this.#owner = owner;
+    this.#ino = virtualInode(path);
+  }
+
+  attr(): Attr {
+    return directoryAttr(this.#ino, 0o555, this.#owner, this.#changed);
+  }
+
+  async lookup(name: Name): Promise<Node | undefined> {
+    const { layers } = this.#views;
+    const hex = name.endsWith(TAR) ? name.slice(0, -TAR.length) : name;
+    if (!isHexOf('sha256', hex)) return undefined;
+    await layers.load();
+    const layer = layers.get(digestOf('sha256', hex));
+    if (layer === undefined) return undefined;
+    return name.endsWith(TAR) ? this.#views.tar(layer) : this.#views.root(layer);
+  }
+
+  async *entries(): AsyncIterable<readonly DirEntry[]> {
+    const { layers } = this.#views;
+    await layers.load();
+    for (const layer of layers.all()) yield namesOf(layer);
+  }
+
+  /** A layer has come or gone. */
+  changed(): void {
+    this.#changed = nowNs();
+  }
+}
+
+function namesOf(layer: Layer): DirEntry[] {
+  const name = hexOf(layer.chain);
+  const root = viewNumber({ layer: layer.number, position: 0, directory: true });
+  return [
+    { name: nameOf(name), ino: root, type: constants.S_IFDIR },
+    { name: nameOf(name + TAR), ino: tarNumber(layer.number), type: constants.S_IFREG },
+  ];
+}

@@ -1,0 +1,59 @@
+import type { Layer } from '../../store/layers/layer.js';
+import type { Layers } from '../../store/layers/layers.js';
+import type { TreeReader } from '../../store/tree/reader.js';
+import type { Node } from '../node.js';
+import { viewPlace } from './view-number.js';
+import { TarFile } from './tar-file.js';
+import { ViewNode } from './view-node.js';
+
+/** Who owns what has no owner of its own. */
+export interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** The merged tree of a layer as it is shown. */
+export interface View {
+  readonly layer: Layer;
+  readonly layers: Layers;
+  readonly tree: TreeReader;
+}
+
+/** The views that are shown. They begin with the first look at them, and end with their layers. */
+export class Views {
+  readonly layers: Layers;
+  readonly #owner: Owner;
+  readonly #shown = new WeakMap<Layer, View>();
+
+  constructor(layers: Layers, owner: Owner) {
+    this.layers = layers;
+    this.#owner = owner;
+  }
+
+  /** The root of the tree of a layer. */
+  async root(layer: Layer): Promise<Node> {
+    const view = this.#shown.get(layer) ?? (await this.#show(layer));
+    return new ViewNode(view, 0, true);
+  }
+
+  /** The tar of a layer. */
+  tar(layer: Layer): Node {
+    return new TarFile(layer, this.layers, this.#owner);
+  }
+
+  /** The inode with a number; undefined where that is of no view, or of a layer that has gone. */
+  at(number: number): Node | undefined {
+    const place = viewPlace(number);
+    const layer = place && this.layers.numbered(place.layer);
+    if (layer === undefined) return undefined;
+    if (place?.position === undefined) return this.tar(layer);
+    const view = this.#shown.get(layer);
+    return view && new ViewNode(view, place.position, place.directory);
+  }
+
+  async #show(layer: Layer): Promise<View> {
+    const view = { layer, layers: this.layers, tree: await this.layers.tree(layer) };
+    this.#shown.set(layer, view);
+    return view;
+  }
+}

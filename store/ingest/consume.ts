@@ -1,0 +1,47 @@
+import { algorithmOf, type Digest } from '../digest.js';
+import { CasError } from '../errors.js';
+import type { Ingest } from './ingest.js';
+import type { Ingests } from './ingests.js';
+
+/** What became of the bytes of an ingest. */
+export interface Consumed<T> {
+  readonly result: T;
+  /** The digest of the blob that its file becomes; without one, it is removed. */
+  readonly blob?: Digest;
+}
+
+/**
+ * Holds an ingest still while `use` reads its `size` bytes from `fd`, and then lets it go. Where that fails the ingest
+ * stays as it was, resumable, and says why.
+ * @throws CasError SIZE_MISMATCH, DIGEST_MISMATCH where it is not what was declared; what `use` throws
+ */
+export async function consume<T>(
+  ingests: Ingests,
+  ingest: Ingest,
+  use: (fd: number, size: number) => Promise<Consumed<T>>,
+): Promise<T> {
+  await ingest.seal();
+  let consumed: Consumed<T>;
+  try {
+    await checkDeclared(ingest);
+    consumed = await ingest.using(async () => use(await ingest.open(), ingest.size));
+  } catch (error) {
+    ingest.refused(error instanceof Error ? error.message : String(error));
+    throw error;
+  } finally {
+    ingest.unseal();
+  }
+  const { result, blob } = consumed;
+  if (blob === undefined) await ingests.remove(ingest);
+  else await ingests.commit(ingest, { digest: blob });
+  return result;
+}
+
+async function checkDeclared(ingest: Ingest): Promise<void> {
+  const { ref, total, expected } = ingest.record;
+  if (total !== undefined && total !== ingest.size)
+    throw new CasError('SIZE_MISMATCH', { subject: ref, expected: total, found: ingest.size });
+  if (expected === undefined) return;
+  const found = await ingest.digest(algorithmOf(expected), expected);
+  if (found !== expected) throw new CasError('DIGEST_MISMATCH', { subject: ref, expected, found });
+}

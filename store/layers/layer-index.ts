@@ -1,0 +1,151 @@
+import { CasError, isCasError } from '../errors.js';
+import type { Database, Operation, Write } from '../metadata/database.js';
+import type { Payloads } from '../payloads/payloads.js';
+import { AssembledTar } from '../split/assembled-tar.js';
+import { readSplitChunks } from '../split/split-file.js';
+import { decodeIndex, encodeIndex, type SplitIndex } from '../split/split-index.js';
+import { type BuiltTree, TreeBuilder } from '../tree/builder.js';
+import type { NodeDigest } from '../tree/inode.js';
+import { NodeCache } from '../tree/node-cache.js';
+import { TreeReader } from '../tree/reader.js';
+import type { Layer } from './layer.js';
+import { broughtKey, chunkKey, chunkPrefix, grouped, nodeKey, rootKey } from './layer-rows.js';
+import { NodeShares } from './node-shares.js';
+
+/** What a layer has in the index. */
+export interface LayerRows extends Pick<BuiltTree, 'root' | 'nodes'> {
+  /** The path of its split file. */
+  readonly split: string;
+  /** What tells where the payloads lie that it brought. */
+  readonly payloads: Iterable<Operation>;
+}
+
+/** Bytes of decoded nodes that are kept: those of some 100,000 names. */
+const CACHE = 32 << 20;
+
+/**
+ * The trees and split tars of layers in LevelDB. All of it can be made again from the layers' directories, and is when
+ * the database is found to be damaged; whoever asks meanwhile waits for that.
+ */
+export class LayerIndex {
+  readonly #database: Database;
+  readonly #payloads: Payloads;
+  readonly #shares: NodeShares;
+  readonly #nodes = new NodeCache({ get: (digest) => this.#node(digest) }, CACHE);
+  readonly #trees = new Map<number, Promise<TreeReader>>();
+  readonly #tars = new Map<number, Promise<AssembledTar>>();
+  /** Set while the rows are made again. */
+  rebuilding: Promise<void> | undefined;
+
+  constructor(database: Database, payloads: Payloads) {
+    this.#database = database;
+    this.#payloads = payloads;
+    this.#shares = new NodeShares(database);
+  }
+
+  /** The merged tree of a layer and those below it. */
+  tree(layer: Layer): Promise<TreeReader> {
+    return remembered(this.#trees, layer.number, async () =>
+      TreeReader.open(this.#nodes, await this.#row(rootKey(layer), layer.chain)),
+    );
+  }
+
+  /** Begins the tree of a layer on top of another. */
+  async builder(parent: Layer | undefined): Promise<TreeBuilder> {
+    return TreeBuilder.open(this.#nodes, parent && (await this.#row(rootKey(parent), parent.chain)));
+  }
+
+  /** A layer's own tar, put together again. */
+  tar(layer: Layer): Promise<AssembledTar> {
+    return remembered(this.#tars, layer.number, async () => {
+      const index = decodeIndex(await this.#row(chunkKey(layer), layer.chain));
+      const chunk = (number: number): Promise<Buffer> => this.#row(chunkKey(layer, number), layer.chain);
+      return new AssembledTar(index, chunk, this.#payloads.reader);
+    });
+  }
+
+  /** Writes what a layer has in the index. In the lane of changes. */
+  async enter(layer: Pick<Layer, 'number'>, rows: LayerRows, write: Write = this.#write): Promise<void> {
+    for (const group of grouped(rows.payloads)) await write(group);
+    for (const group of grouped(rows.nodes)) await write(await this.#shares.toEnter(layer, group));
+    const index = await this.#enterChunks(layer, rows.split, write);
+    await write([
+      { key: broughtKey(layer), value: Buffer.concat(rows.nodes.map(([digest]) => digest)) },
+      { key: chunkKey(layer), value: encodeIndex(index) },
+      { key: rootKey(layer), value: rows.root },
+    ]);
+  }
+
+  /** Removes what a layer has in the index, and the nodes that only it needed. In the lane of changes. */
+  async remove(layer: Layer): Promise<void> {
+    const brought = await this.#row(broughtKey(layer), layer.chain);
+    this.#trees.delete(layer.number);
+    this.#tars.delete(layer.number);
+    for (const group of grouped(digestsIn(brought)))
+      await this.#write(await this.#shares.toRemove(layer, group));
+    for await (const rows of this.#database.iterate(chunkPrefix(layer)))
+      await this.#write(rows.map(([key]) => ({ key })));
+    await this.#write([{ key: rootKey(layer) }, { key: broughtKey(layer) }]);
+  }
+
+  /** Does operations on rows of payloads. */
+  async apply(operations: Iterable<Operation>): Promise<void> {
+    for (const group of grouped(operations)) await this.#write(group);
+  }
+
+  readonly #write: Write = (operations) => this.#database.batch(operations);
+
+  async #enterChunks(layer: Pick<Layer, 'number'>, split: string, write: Write): Promise<SplitIndex> {
+    const chunks = readSplitChunks(split);
+    let group: Operation[] = [];
+    for (let number = 0; ; number++) {
+      const next = await chunks.next();
+      if (!next.done) group.push({ key: chunkKey(layer, number), value: next.value.bytes });
+      if (group.length >= 64 || next.done) {
+        await write(group);
+        group = [];
+      }
+      if (next.done) return next.value;
+    }
+  }
+
+  /** An encoded directory node. It is compared with its digest, so LevelDB's own get will do, at a fifth of the cost. */
+  async #node(digest: NodeDigest): Promise<Buffer> {
+    const key = nodeKey(digest);
+    const [node] = await this.#database.getMany([key]).catch(() => []);
+    return node ?? this.#row(key, 'a directory');
+  }
+
+  /** A row that must be there. */
+  async #row(key: Buffer, subject: string): Promise<Buffer> {
+    for (let mended = false; ; mended = true) {
+      const value = await this.#database.get(key).catch((error: unknown) => {
+        if (isCasError(error, 'METADATA_DAMAGED')) return undefined;
+        throw error;
+      });
+      if (value !== undefined) return value;
+      if (mended) throw new CasError('LAYER_DAMAGED', { subject, found: `no row ${key.toString('hex')}` });
+      // What finds damage has the rows made again; so does an opening that finds them incomplete.
+      await this.#database.whole();
+      await this.rebuilding;
+    }
+  }
+}
+
+/** What is made at the first call, unless that fails. */
+function remembered<T>(made: Map<number, Promise<T>>, key: number, make: () => Promise<T>): Promise<T> {
+  const known = made.get(key);
+  if (known !== undefined) return known;
+  const making = make().catch((error: unknown) => {
+    made.delete(key);
+    throw error;
+  });
+  made.set(key, making);
+  return making;
+}
+
+const DIGEST = 32;
+
+function* digestsIn(bytes: Buffer): Generator<NodeDigest> {
+  for (let at = 0; at < bytes.length; at += DIGEST) yield bytes.subarray(at, at + DIGEST);
+}

@@ -1,0 +1,61 @@
+import { join } from 'node:path';
+import { Database } from '../metadata/database.js';
+import { Payloads } from '../payloads/payloads.js';
+import type { Report } from '../report.js';
+import { StackFiles } from '../stacks/stack-files.js';
+import { heldByStacks, Stacks } from '../stacks/stacks.js';
+import { LayerIndex } from './layer-index.js';
+import { LAYER_ROWS } from './layer-rows.js';
+import { Layers } from './layers.js';
+import { LAYER_LIMITS, type LayerLimits } from './limits.js';
+import { rebuildLayers } from './rebuild-layers.js';
+
+/** The layers of a store, and the stacks of them. */
+export interface OpenLayers {
+  readonly layers: Layers;
+  readonly stacks: Stacks;
+  close(): Promise<void>;
+}
+
+/** Opens the layers of the store at `root`. Nothing is read before they are used. */
+export function openLayers(
+  root: string,
+  limits: Partial<LayerLimits>,
+  report: Report = () => undefined,
+): OpenLayers {
+  const database: Database = new Database(join(root, 'layers', 'index'), {
+    damaged: join(root, 'damaged'),
+    contents: LAYER_ROWS,
+    rebuild: async (write, signal) => {
+      const failed = ({ chain }: { chain: string }, error: unknown): void =>
+        report({ level: 'error', message: 'a layer cannot be rebuilt', fields: { chain, error: String(error) } });
+      const splitOf = layers.splitOf.bind(layers);
+      const rebuilding = layers
+        .known()
+        .then((known) => rebuildLayers(known, { index, database, write, signal, splitOf, failed }));
+      index.rebuilding = rebuilding;
+      await rebuilding.finally(() => (index.rebuilding = undefined));
+    },
+    report,
+  });
+  const payloads = new Payloads(root, database);
+  const index: LayerIndex = new LayerIndex(database, payloads);
+  const files = new StackFiles(join(root, 'stacks'));
+  const held = (): ReturnType<typeof heldByStacks> => heldByStacks(files);
+  const layers: Layers = new Layers(root, {
+    index,
+    payloads,
+    limits: { ...LAYER_LIMITS, ...limits },
+    report,
+    held,
+  });
+  return {
+    layers,
+    stacks: new Stacks(files, layers),
+    close: async () => {
+      await layers.close();
+      await database.close();
+      await payloads.close();
+    },
+  };
+}

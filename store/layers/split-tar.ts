@@ -1,0 +1,77 @@
+import { decompressed } from '../compression/decompressed.js';
+import type { Digest } from '../digest.js';
+import { createHasher } from '../hasher/engines.js';
+import type { PayloadWriter } from '../payloads/writer.js';
+import type { SplitWriter } from '../split/writer.js';
+import type { TarEntry } from '../tar/entry.js';
+import { TarFramer } from '../tar/framer.js';
+import type { LayerLimits } from './limits.js';
+import type { LayerSource } from './layer-source.js';
+import { Splitter } from './splitter.js';
+
+/** How far a registration is. */
+export interface Progress {
+  /** Bytes of the source that were read, and how many they are in all. */
+  readonly bytes: number;
+  readonly total: number;
+  /** Entries of the tar so far. */
+  readonly entries: number;
+}
+
+/** Where the parts of a tar go. */
+export interface Destination {
+  readonly payloads: PayloadWriter;
+  readonly split: SplitWriter;
+  readonly limits: LayerLimits;
+  /** Is shown each entry. */
+  readonly survey: (entry: TarEntry) => void;
+  readonly signal: AbortSignal | undefined;
+  readonly progress: ((progress: Progress) => void) | undefined;
+}
+
+/**
+ * Decompresses, hashes and takes apart a layer in one pass and in bounded memory.
+ * @returns its DiffID
+ * @throws CasError LAYER_INVALID, LAYER_TOO_LARGE
+ */
+export async function splitTar(source: LayerSource, to: Destination): Promise<Digest> {
+  const { payloads, split, survey, limits, signal } = to;
+  const splitter = new Splitter(payloads, survey);
+  const framer = new TarFramer(splitter, { entries: limits.entries });
+  const hasher = await createHasher('sha256');
+  try {
+    const { bytes } = await decompressed(counted(source, to, splitter), { maxSize: limits.size, ...(signal && { signal }) });
+    for await (const chunk of bytes) {
+      const hashed = hasher.update(chunk);
+      hashed?.catch(() => undefined);
+      framer.push(chunk);
+      await payloads.drain();
+      await write(splitter, split);
+      await hashed;
+    }
+    framer.end();
+    splitter.end();
+    await payloads.settle();
+    await write(splitter, split);
+    return hasher.digest();
+  } finally {
+    hasher.dispose();
+  }
+}
+
+async function write(splitter: Splitter, split: SplitWriter): Promise<void> {
+  for (const record of splitter.take()) await split.add(record);
+}
+
+async function* counted(
+  { size: total, bytes }: LayerSource,
+  { progress }: Destination,
+  splitter: Splitter,
+): AsyncGenerator<Buffer> {
+  let read = 0;
+  for await (const chunk of bytes) {
+    yield chunk;
+    read += chunk.length;
+    progress?.({ bytes: read, total, entries: splitter.entries });
+  }
+}

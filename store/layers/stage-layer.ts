@@ -1,0 +1,106 @@
+import { randomBytes } from 'node:crypto';
+import { promises } from 'node:fs';
+import { join } from 'node:path';
+import { mkdir } from '../files.js';
+import type { PayloadWriter } from '../payloads/writer.js';
+import { createSplitFile, readSplitFile } from '../split/split-file.js';
+import type { SplitIndex } from '../split/split-index.js';
+import { SplitWriter } from '../split/writer.js';
+import { openFileSystemSync } from '../sync-file-system.js';
+import { addEntries } from './build-tree.js';
+import type { Layer } from './layer.js';
+import type { LayerIndex, LayerRows } from './layer-index.js';
+import { type LayerRecord, splitPath, writeLayerRecord } from './layer-record.js';
+import type { LayerSource } from './layer-source.js';
+import type { LayerLimits } from './limits.js';
+import { type Progress, splitTar } from './split-tar.js';
+
+/** A layer that is on the disk, but not yet one of the store. */
+export interface StagedLayer {
+  readonly record: LayerRecord;
+  readonly directory: string;
+  readonly rows: LayerRows;
+  /** Removes all of it. */
+  discard(): Promise<void>;
+}
+
+interface Context {
+  /** The directory in which layers are staged. */
+  readonly staging: string;
+  readonly index: LayerIndex;
+  readonly limits: LayerLimits;
+  readonly writer: PayloadWriter;
+}
+
+interface Staging {
+  readonly number: number;
+  readonly signal?: AbortSignal;
+  readonly progress?: (progress: Progress) => void;
+}
+
+/**
+ * Takes a layer apart: its payloads go into a set of their own, the rest of its tar into a directory in `staging`, and
+ * its tree is made. When it settles, all of that is on the disk. After an error nothing is left of it.
+ */
+export async function stageLayer(
+  { staging, index, limits, writer }: Context,
+  source: LayerSource,
+  parent: Layer | undefined,
+  { number, signal, progress }: Staging,
+): Promise<StagedLayer> {
+  const directory = join(staging, randomBytes(6).toString('hex'));
+  const disk = await openFileSystemSync(staging);
+  const discard = async (): Promise<void> => {
+    await writer.discard();
+    await promises.rm(directory, { recursive: true, force: true });
+  };
+  try {
+    await mkdir(directory, 0o700);
+    const builder = await index.builder(parent);
+    const survey = builder.survey.bind(builder);
+    const { diff, split } = await writeSplit(splitPath(directory), (to) =>
+      splitTar(source, { payloads: writer, split: to, survey, limits, signal, progress }),
+    );
+    const { set, rows: payloads, used } = await writer.finish();
+    await addEntries(builder, readSplitFile(splitPath(directory)), signal);
+    const tree = await builder.finish();
+    const { size, entries } = split;
+    const uses = [...used];
+    const record: LayerRecord = {
+      diff,
+      ...(parent && { parent: parent.chain }),
+      number,
+      size,
+      entries,
+      ...(set !== undefined && { set }),
+      uses,
+      createdAt: new Date(),
+    };
+    await writeLayerRecord(directory, record);
+    await disk.sync();
+    return { record, directory, rows: { ...tree, payloads, split: splitPath(directory) }, discard };
+  } catch (error) {
+    await discard();
+    throw error;
+  } finally {
+    await disk.close();
+  }
+}
+
+/** Writes the split file of a tar while it is taken apart. */
+async function writeSplit<T>(
+  path: string,
+  splitInto: (writer: SplitWriter) => Promise<T>,
+): Promise<{ diff: T; split: SplitIndex }> {
+  const file = await createSplitFile(path);
+  try {
+    const writer = new SplitWriter((chunk) => file.add(chunk));
+    const diff = await splitInto(writer);
+    const split = await writer.finish();
+    await file.finish(split);
+    return { diff, split };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}

@@ -1,0 +1,81 @@
+import { createHash } from 'node:crypto';
+import { promises } from 'node:fs';
+import { join } from 'node:path';
+import { type Digest, isDigest } from '../digest.js';
+import { CasError } from '../errors.js';
+import { ensureDirectory, fsyncDirectory, readNames, replaceFile, unlink } from '../files.js';
+import { inBatches } from '../in-batches.js';
+import { checkComponent } from '../ref.js';
+
+/** A named pile of layers. */
+export interface Stack {
+  readonly name: string;
+  /** The chain on top; undefined while it is empty. */
+  readonly top?: Digest;
+}
+
+/**
+ * The stacks of a store as they are on the disk: one file each, `<root>/stacks/<sha256 of the name>`, that holds its name
+ * and its top as JSON.
+ */
+export class StackFiles {
+  readonly #root: string;
+
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  /** Reads them; what a crash has left half-written is removed. */
+  async load(): Promise<Stack[]> {
+    const stacks = await inBatches(await readNames(this.#root), (file) => this.#read(file));
+    return stacks.filter((stack) => stack !== undefined);
+  }
+
+  /** Writes a stack down, durably. */
+  async write(stack: Stack): Promise<void> {
+    await ensureDirectory(this.#root, 0o700);
+    await replaceFile(this.#path(stack.name), JSON.stringify(stack), true);
+  }
+
+  /** Removes a stack, durably. */
+  async remove(name: string): Promise<void> {
+    await unlink(this.#path(name));
+    await fsyncDirectory(this.#root);
+  }
+
+  #path(name: string): string {
+    return join(this.#root, keyOf(name));
+  }
+
+  async #read(file: string): Promise<Stack | undefined> {
+    const path = join(this.#root, file);
+    if (file.endsWith('.tmp')) {
+      await unlink(path);
+      return undefined;
+    }
+    const stack = parse(await promises.readFile(path, 'utf8'));
+    if (stack !== undefined && keyOf(stack.name) === file) return stack;
+    throw new CasError('STACK_INVALID', { subject: path, errno: 'EIO', found: 'a file that is no stack' });
+  }
+}
+
+/** @throws CasError STACK_INVALID, REF_NOT_UTF8, REF_TOO_LONG */
+export function checkStackName(name: string): void {
+  checkComponent(name);
+}
+
+function keyOf(name: string): string {
+  return createHash('sha256').update(name).digest('hex');
+}
+
+function parse(text: string): Stack | undefined {
+  try {
+    const value = JSON.parse(text) as Record<string, unknown>;
+    const { name, top } = value;
+    if (typeof name !== 'string') return undefined;
+    if (top === undefined) return { name };
+    return typeof top === 'string' && isDigest(top) ? { name, top } : undefined;
+  } catch {
+    return undefined;
+  }
+}
