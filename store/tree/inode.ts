@@ -23,20 +23,24 @@ export interface FileContent {
   readonly extents?: readonly Extent[];
 }
 
+/** The names in a directory, as the node that holds them and what can be known without reading it. */
+export interface DirectoryContent {
+  readonly node: NodeDigest;
+  /** Names in it and below, at any depth. */
+  readonly total: number;
+  /** Directories directly in it. */
+  readonly subdirectories: number;
+  /** Names in it and below that lead to inodes with several names. */
+  readonly shared: number;
+}
+
 export type Inode = Attributes &
   (
     | ({ readonly type: 'file' } & FileContent)
     | { readonly type: 'symlink'; readonly target: ByteText }
     | { readonly type: 'character' | 'block'; readonly major: number; readonly minor: number }
     | { readonly type: 'fifo' }
-    | {
-        readonly type: 'directory';
-        readonly node: NodeDigest;
-        /** Names in it and below, at any depth. */
-        readonly total: number;
-        /** Directories directly in it. */
-        readonly subdirectories: number;
-      }
+    | ({ readonly type: 'directory' } & DirectoryContent)
   );
 
 /** What a name in a directory leads to: an inode of its own, or one that has several names, by its number. */
