@@ -9,7 +9,10 @@ import { PackWriter } from './pack-writer.js';
 import { SetDirectory } from './set-directory.js';
 
 /**
- * Payloads of fewer bytes go into the pack of their set, others are files of their own.
+ * Payloads of fewer bytes go into the pack of their set, others are files of their own. To write and sync 63,000 files
+ * of a Debian tree, 1.14 GB, on ext4 took 1.39 s at 16 KiB, 1.30 s at 32, 1.14 s at 64 and from there on no less (1.11
+ * to 1.22 s up to 1 MiB); the disk had 1153, 1147, 1144 and at last 1140 MB. At 64 KiB 77 % of the bytes can be passed
+ * through.
  */
 export const PACKED_BELOW = 64 << 10;
 
