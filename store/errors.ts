@@ -27,6 +27,7 @@ export const ERRORS = {
   METADATA_DAMAGED: ['EIO', 'the metadata database is damaged'],
   METADATA_UNAVAILABLE: ['EIO', 'the metadata database cannot be used'],
   OFFSET_INVALID: ['EINVAL', 'the offset or size is out of range'],
+  READER_CLOSED: ['EBADF', 'the reader is closed'],
   REF_INVALID: ['EINVAL', 'the name cannot be an ingest reference'],
   REF_NOT_UTF8: ['EILSEQ', 'the name is not valid UTF-8'],
   REF_TOO_LONG: ['ENAMETOOLONG', 'the name is too long'],

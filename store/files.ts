@@ -145,6 +145,13 @@ function writeLater(fd: number, data: Uint8Array, offset: number): Promise<numbe
   });
 }
 
+/** Writes all of it, on the thread pool: for what the disk may take longer to take than its source to give. */
+export async function writeAll(fd: number, data: Uint8Array, offset: number): Promise<void> {
+  // A full disk may take some of it first; its error comes with the next call.
+  for (let written = 0; written < data.length;)
+    written += await write(fd, data.subarray(written), offset + written, false);
+}
+
 const renameat2 = bind('int renameat2(int, const char*, int, const char*, unsigned int)');
 const AT_FDCWD = -100;
 const RENAME_NOREPLACE = 1;
