@@ -34,7 +34,10 @@ export interface TarEntry {
   readonly mtime: Time;
   /** The size of the file as it is read; 0 for what is no file. */
   readonly size: number;
-  /** The bytes that follow in the tar, without padding. Fewer than `size` where the file is sparse. */
+  /**
+   * The bytes of data that follow in the tar, without padding. Fewer than `size` where the file is sparse; its map is
+   * not among them, even in GNU's format 1.0, which has it before the data: there it counts as a header.
+   */
   readonly stored: number;
   /** Where a sparse file has data, in order and without overlap; what is stored is these ranges, one after the other. */
   readonly sparse?: readonly Extent[];

@@ -1,0 +1,40 @@
+import { CasError } from '../errors.js';
+import { safeJson } from '../json.js';
+import type { ByteText } from './entry.js';
+
+/** How much of a name an error shows. */
+const SHOWN = 200;
+
+/** The header that is being read, for errors: its offset in the tar and, once it is known, its name. */
+export interface Place {
+  readonly offset: number;
+  readonly name?: ByteText | undefined;
+}
+
+/** The error for bytes that are no tar, or one that we refuse. */
+export function invalid(place: Place, expected: string, found?: string | number): CasError {
+  return new CasError('LAYER_INVALID', {
+    subject: subject(place),
+    expected,
+    ...(found === undefined ? {} : { found: shown(found) }),
+  });
+}
+
+/** The error for a tar that exceeds a limit. `what` is the limited thing with its unit. */
+export function tooLarge(place: Place, limit: number, what: string, found: number): CasError {
+  return new CasError('LAYER_TOO_LARGE', {
+    subject: subject(place),
+    expected: `at most ${limit} ${what}`,
+    found,
+  });
+}
+
+function subject({ offset, name }: Place): string {
+  return `tar offset ${offset}${name === undefined ? '' : `, ${shown(name)}`}`;
+}
+
+function shown(value: string | number): string | number {
+  return typeof value === 'number'
+    ? value
+    : safeJson(value.length > SHOWN ? `${value.slice(0, SHOWN)}…` : value);
+}
