@@ -39,6 +39,7 @@ export const ERRORS = {
   STORE_INVALID: ['ENOTDIR', 'the path cannot be a store'],
   STORE_LOCKED: ['EBUSY', 'another process has the store open'],
   STORE_UNREADABLE: ['EACCES', 'the store cannot be read or written'],
+  ZSTD_MISSING: ['EOPNOTSUPP', 'reading zstd needs libzstd.so.1, on Debian of the package libzstd1'],
 } as const satisfies Record<string, readonly [errno: string, meaning: string]>;
 
 /** A stable error code, the key of {@link ERRORS}. */
