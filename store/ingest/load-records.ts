@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 import { bootId } from '../boot.js';
 import { CasError } from '../errors.js';
-import { lstat } from '../files.js';
+import { ensureDirectory, lstat } from '../files.js';
 import { inBatches } from '../in-batches.js';
 import type { Report } from '../report.js';
 import { cutUnsynced } from './cut-unsynced.js';
@@ -36,7 +36,7 @@ interface LoadContext {
  */
 export async function loadRecords(root: string, context: LoadContext): Promise<LoadedIngest[]> {
   const parent = join(root, 'ingest');
-  await fs.promises.mkdir(parent, { recursive: true, mode: 0o755 });
+  await ensureDirectory(parent, 0o755);
   const fresh = (await openFresh(root)).map(loadFresh).filter((ingest) => ingest !== undefined);
   const names = await fs.promises.readdir(parent);
   const keys = names.filter((name) => /^[0-9a-f]{64}$/.test(name));
