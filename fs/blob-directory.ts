@@ -4,6 +4,7 @@ import { CasError, isCasError } from '../store/errors.js';
 import type { Named } from '../store/ingest/ingests.js';
 import type { Ref } from '../store/ref.js';
 import { attrOf } from './attr.js';
+import { BlobDraft } from './blob-draft.js';
 import { BlobFile } from './blob-file.js';
 import { BlobWriter } from './blob-writer.js';
 import { FsError } from './errors.js';
@@ -74,7 +75,8 @@ export class BlobDirectory extends IngestDirectory {
     await this.#dropLeftover(name);
     const { node, handle } = await super.create(name, flags, mode, caller);
     if (!(node instanceof IngestFile)) return { node, handle };
-    return { node, handle: new BlobWriter(node.ingest, this.context.store.ingests, digest) };
+    const writer = new BlobWriter(node.ingest, this.context.store.ingests, digest);
+    return { node: new BlobDraft(node.ingest, writer, () => this.#blob(name)), handle: writer };
   }
 
   override mkdir(name: Name): Promise<Node> {

@@ -21,6 +21,11 @@ export class BlobWriter extends IngestWriter {
     this.#digest = digest;
   }
 
+  /** Whether its bytes are a blob: nothing more can be written. */
+  get committed(): boolean {
+    return this.#committed;
+  }
+
   /** @throws CasError DIGEST_MISMATCH when the bytes so far are not the digest's */
   async flush(): Promise<void> {
     if (this.#committed) return;

@@ -1,6 +1,8 @@
 import { constants } from 'node:fs';
+import { algorithmFor } from '../store/ingest/algorithm-for.js';
 import type { Ingest } from '../store/ingest/ingest.js';
-import { algorithmFor, type Named } from '../store/ingest/ingests.js';
+import type { Named } from '../store/ingest/ingests.js';
+import { renameDirectory } from '../store/ingest/rename-directory.js';
 import { chown } from '../store/files.js';
 import { type Ref, refWithin } from '../store/ref.js';
 import { CasError, isCasError } from '../store/errors.js';
@@ -155,25 +157,12 @@ export class IngestDirectory implements Node {
     if (noReplace && ingests.get(ref) !== undefined) throw new CasError('INGEST_EXISTS', { subject: ref });
     if (named === 'directory') {
       if (`${ref}/`.startsWith(`${from}/`)) throw new FsError('EINVAL', 'into itself');
-      this.#checkPaths(from, ref);
-      await ingests.renameDirectory(from, ref);
+      await renameDirectory(ingests, from, ref);
       this.context.directoryMoved(from, ref);
     } else {
       await ingests.rename(named, ref);
     }
     this.changed();
-  }
-
-  /**
-   * Whether all that is in the directory `from` may have its path below `to`.
-   * @throws CasError REF_TOO_LONG
-   */
-  #checkPaths(from: Ref, to: Ref): void {
-    if (Buffer.byteLength(to) <= Buffer.byteLength(from)) return;
-    for (const [name, named] of this.context.store.ingests.children(from)) {
-      const target = refWithin(to, name);
-      if (named === 'directory') this.#checkPaths(refWithin(from, name), target);
-    }
   }
 
   /** What stands under a name. */

@@ -3,6 +3,8 @@ import { basename, dirname, join } from 'node:path';
 
 /** One line of /proc/self/mountinfo. */
 export interface Mount {
+  /** No other mount has it as long as this one, or a descriptor of a file in it, is there. */
+  readonly id: number;
   readonly mountpoint: string;
   /** Such as `ext4` or `fuse.cas-mount`. */
   readonly type: string;
@@ -23,6 +25,7 @@ export function parseMounts(mountinfo: string): Mount[] {
       const optional = fields.indexOf('-', 6);
       const [major = 0, minor = 0] = (fields[2] ?? '').split(':').map(Number);
       return {
+        id: Number(fields[0]),
         mountpoint: unescape(fields[4]),
         type: unescape(fields[optional + 1]),
         source: unescape(fields[optional + 2]),
@@ -44,6 +47,12 @@ export function mounts(): Mount[] {
 export function mountAt(path: string): Mount | undefined {
   const mountpoint = canonical(path);
   return mounts().findLast((mount) => mount.mountpoint === mountpoint);
+}
+
+/** The {@link Mount.id} of the mount that an open file is in; see proc_pid_fdinfo(5). */
+export function mountIdOf(fd: number): number {
+  const info = readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1');
+  return Number(/^mnt_id:\s*(\d+)$/m.exec(info)?.[1]);
 }
 
 function canonical(path: string): string {

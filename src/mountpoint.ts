@@ -1,9 +1,9 @@
-import { opendirSync, realpathSync, statfsSync, statSync } from 'node:fs';
-import { mountAt, mounts, type Mount } from '../fs/mounts.js';
+import { opendirSync, realpathSync, statSync } from 'node:fs';
+import { mounts, type Mount } from '../fs/mounts.js';
 import type { Configuration } from './configuration.js';
-import { detach } from './detach.js';
 import { Failure, messageOf, MOUNT_EXIT } from './failure.js';
 import { canonicalPath, isWithin } from './paths.js';
+import { PinnedMount } from './pinned-mount.js';
 import { probe } from './probe.js';
 
 /** The type in mountinfo of every mount of ours. */
@@ -11,9 +11,6 @@ export const OUR_TYPE = 'fuse.cas-mount';
 
 /** How long, in milliseconds, what is mounted at the mountpoint may take to answer. */
 const PATIENCE = 3000;
-
-/** FUSE answers so when the daemon is gone, or the connection was aborted. */
-const DEAD = ['ENOTCONN', 'ECONNABORTED'];
 
 /**
  * Makes sure that `mountpoint` can be mounted on: what a killed daemon of ours left there is unmounted. Never hangs.
@@ -39,28 +36,28 @@ export async function prepareMountpoint(configuration: Configuration): Promise<s
 
 async function removeDeadMounts(mountpoint: string): Promise<void> {
   for (;;) {
-    const mount = mountAt(mountpoint);
-    if (mount === undefined) return;
-    const dead = isDead(mountpoint);
-    if (mount.type !== OUR_TYPE) {
-      if (!dead) return;
-      throw refusal(
-        mountpoint,
-        `a dead mount of ${mount.type} is there; remove it with: fusermount3 -u ${mountpoint}`,
-      );
+    const pinned = attempt(mountpoint, () => PinnedMount.at(mountpoint));
+    if (pinned === undefined) return;
+    try {
+      if (!isDeadAndOurs(mountpoint, pinned)) return;
+      await pinned.detach();
+    } finally {
+      pinned.close();
     }
-    if (!dead) throw refusal(mountpoint, `the store ${mount.source} is already mounted there`);
-    await detach(mountpoint);
   }
 }
 
-function isDead(mountpoint: string): boolean {
-  try {
-    statfsSync(mountpoint);
-    return false;
-  } catch (error) {
-    return DEAD.includes((error as NodeJS.ErrnoException).code ?? '');
+/** @throws Failure where a dead mount is not ours to remove, or one of ours lives */
+function isDeadAndOurs(mountpoint: string, { mount, isDead }: PinnedMount): boolean {
+  if (mount.type === OUR_TYPE) {
+    if (!isDead) throw refusal(mountpoint, `the store ${mount.source} is already mounted there`);
+    return true;
   }
+  if (!isDead) return false;
+  throw refusal(
+    mountpoint,
+    `a dead mount of ${mount.type} is there; remove it with: fusermount3 -u ${mountpoint}`,
+  );
 }
 
 /** A path of ours below the mountpoint would be served by ourselves once mounted: we would wait for our own answer. */

@@ -3,7 +3,18 @@ import { dirname, join } from 'node:path';
 import { type Algorithm, algorithmOf, ALGORITHMS, type Digest, digestOf, hexOf, isHexOf } from './digest.js';
 import type { Durability } from './durability.js';
 import { CasError } from './errors.js';
-import { close, isCode, lstat, open, openDirectory, rename, renameNoReplace, unlink } from './files.js';
+import {
+  close,
+  ensureDirectory,
+  ensureDirectoryNow,
+  isCode,
+  lstat,
+  open,
+  openDirectory,
+  rename,
+  renameNoReplace,
+  unlink,
+} from './files.js';
 import { emptyDigest } from './hasher/engines.js';
 import { listDirectory, type ListedName } from './list-directory.js';
 import type { Report } from './report.js';
@@ -42,9 +53,10 @@ export class Blobs {
   /** Opens `<root>/blobs`, making what is missing. Never reads the names in it. */
   static async open(root: string, durability: Durability, report: Report = () => undefined): Promise<Blobs> {
     const directories = new Map<Algorithm, number>();
+    await ensureDirectory(root, 0o755);
     for (const algorithm of ALGORITHMS) {
       const path = join(root, algorithm);
-      await fs.promises.mkdir(path, { recursive: true, mode: 0o755 });
+      await ensureDirectory(path, 0o755);
       directories.set(algorithm, await openDirectory(path));
     }
     return new Blobs(root, durability, directories, report);
@@ -155,7 +167,7 @@ export class Blobs {
     const damaged = join(dirname(this.#root), 'damaged');
     const target = join(damaged, `${algorithmOf(digest)}-${hexOf(digest)}`);
     try {
-      fs.mkdirSync(damaged, { recursive: true, mode: 0o700 });
+      ensureDirectoryNow(damaged, 0o700);
       fs.renameSync(this.path(digest), target);
       this.#report({
         level: 'error',

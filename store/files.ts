@@ -200,7 +200,30 @@ export async function ifPresent<T>(action: Promise<T>): Promise<T | undefined> {
  * anew where it was moved away meanwhile, and answers ENOENT where the disk is full.
  */
 export async function ensureDirectory(path: string, mode: number): Promise<void> {
-  await mkdir(path, mode).catch((error: unknown) => {
-    if (!isCode(error, 'EEXIST')) throw error;
-  });
+  await mkdir(path, mode).catch(unlessThere);
+}
+
+/** {@link ensureDirectory}, made at once whatever is under way. */
+export function ensureDirectoryNow(path: string, mode: number): void {
+  try {
+    fs.mkdirSync(path, mode);
+  } catch (error) {
+    unlessThere(error);
+  }
+}
+
+/** {@link ensureDirectory} of a path and all that is missing above it, with the same mode. */
+export async function ensureDirectories(path: string, mode: number): Promise<void> {
+  try {
+    await ensureDirectory(path, mode);
+  } catch (error) {
+    const above = dirname(path);
+    if (!isCode(error, 'ENOENT') || above === path) throw error;
+    await ensureDirectories(above, mode);
+    await ensureDirectory(path, mode);
+  }
+}
+
+function unlessThere(error: unknown): void {
+  if (!isCode(error, 'EEXIST')) throw error;
 }

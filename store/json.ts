@@ -1,5 +1,4 @@
-/** What could move a cursor, break a line or turn its direction. */
-const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+import { UNSAFE } from './unsafe.js';
 
 /** JSON in which no value can disturb a terminal; it reads back as the same. `indent`: as for JSON.stringify. */
 export function safeJson(value: unknown, indent = 0): string {

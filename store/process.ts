@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { UNSAFE } from './unsafe.js';
 
 /** A process as a person knows it. */
 export interface ProcessName {
@@ -10,9 +11,6 @@ export interface ProcessName {
 /** TASK_COMM_LEN is 16; only threads of the kernel have longer names, up to 64. */
 const COMMAND_MAX = 64;
 
-/** Control, format and line-separator characters: a process may give itself any name. */
-const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
-
 /**
  * The process that a thread belongs to, and what it is called now. The kernel tells FUSE of the thread that called,
  * which has a number of its own unless it is the first of its process.
@@ -20,6 +18,7 @@ const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 export function processOf(thread: number, proc = '/proc'): ProcessName {
   const group = /^Tgid:\s*(\d+)$/m.exec(textOf(`${proc}/${thread}/status`))?.[1];
   const pid = group === undefined ? thread : Number(group);
+  // A process may give itself any name.
   const name = textOf(`${proc}/${pid}/comm`).replace(/\n$/, '').replace(UNSAFE, '\ufffd');
   return { pid, command: name === '' ? undefined : name.slice(0, COMMAND_MAX) };
 }

@@ -4,7 +4,7 @@ import type { BlobLabels } from './blob-labels.js';
 import { Blobs } from './blobs.js';
 import { type Durability, durabilityFor, type SyncPolicy } from './durability.js';
 import { CasError } from './errors.js';
-import { isCode } from './files.js';
+import { ensureDirectories, isCode } from './files.js';
 import { Ingests, type IngestsOptions } from './ingest/ingests.js';
 import type { Layers } from './layers/layers.js';
 import type { LayerLimits } from './layers/limits.js';
@@ -48,7 +48,7 @@ export interface Store {
 export async function openStore(root: string, options: StoreOptions = {}): Promise<Store> {
   let lock: StoreLock | undefined;
   try {
-    fs.mkdirSync(root, { recursive: true, mode: 0o700 });
+    await ensureDirectories(root, 0o700);
     checkContents(root);
     lock = lockStore(join(root, 'lock'));
     // World-traversable stores have exposed setuid files of layers (CVE-2021-41091, CVE-2021-41103).

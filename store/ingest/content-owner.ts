@@ -1,3 +1,7 @@
+import type { Damage } from './damage.js';
+import type { Life } from './life.js';
+import type { RecordKeeper } from './record-keeper.js';
+
 /** What content asks of the ingest it belongs to. */
 export interface ContentOwner {
   /** Gives the ingest a directory, in which checkpoints can be saved. */
@@ -15,4 +19,17 @@ export interface ContentOwner {
   readonly spoilt: () => Error | undefined;
   /** Bytes above `proven` are not those that were written. */
   readonly damaged: (proven: number) => void;
+}
+
+/** The owner that an ingest of these parts is. */
+export function ownerOf(keeper: RecordKeeper, life: Life, damage: Damage): ContentOwner {
+  return {
+    settle: () => keeper.settle(),
+    isOpen: () => life.state === 'open',
+    decision: () => life.decision(keeper.record.ref),
+    spoilt: () => damage.error,
+    // Once it has ended, the directory may be another's of the same ref.
+    directory: () => (life.state === 'ended' ? undefined : keeper.record.directory),
+    damaged: (proven) => damage.found(proven),
+  };
 }

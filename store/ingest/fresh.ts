@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { join } from 'node:path';
-import { close, ifPresent, isCode, lstat, open, rename, unlink } from '../files.js';
+import { close, ensureDirectory, ifPresent, isCode, lstat, open, rename, unlink } from '../files.js';
 import { parseRef, type Ref } from '../ref.js';
 import {
   createDirectory,
@@ -71,7 +71,7 @@ export async function settleFresh(root: string, record: IngestRecord): Promise<S
  * @returns those that stay as they are because the disk is full
  */
 export async function openFresh(root: string): Promise<IngestRecord[]> {
-  await fs.promises.mkdir(join(root, 'fresh'), { recursive: true, mode: 0o700 });
+  await ensureDirectory(join(root, 'fresh'), 0o700);
   const left: IngestRecord[] = [];
   for (const name of await fs.promises.readdir(join(root, 'fresh'))) {
     const data = join(root, 'fresh', name);

@@ -5,6 +5,7 @@ import { read } from '../files.js';
 import type { Ref } from '../ref.js';
 import type { Report } from '../report.js';
 import type { Content } from './content.js';
+import { ownerOf } from './content-owner.js';
 import { Damage } from './damage.js';
 import type { DataFile } from './data-file.js';
 import { Life } from './life.js';
@@ -14,7 +15,7 @@ import type { IngestWritten } from './progress.js';
 import type { Expectations, IngestRecord } from './record.js';
 import { RecordKeeper } from './record-keeper.js';
 import { type IngestStatus, statusOf } from './status.js';
-import { Users } from './users.js';
+import { Usage } from './usage.js';
 import { WriterLock } from './writer-lock.js';
 
 /** What an ingest is made of. */
@@ -38,7 +39,7 @@ export class Ingest {
   readonly content: Content;
   readonly #file: DataFile;
   readonly #life = new Life();
-  readonly #users = new Users(() => void this.settle().catch(() => undefined));
+  readonly #usage: Usage;
   readonly #lock = new WriterLock();
   readonly #damage: Damage;
   readonly #saved: number;
@@ -56,15 +57,9 @@ export class Ingest {
       if (this.#life.state !== 'ended') this.keeper.noteFailure(failure?.message);
     };
     this.#damage = new Damage(this, report);
-    this.content = makeContent(parts, {
-      settle: () => this.keeper.settle(),
-      isOpen: () => this.#life.state === 'open',
-      decision: () => this.#life.decision(this.ref),
-      spoilt: () => this.#damage.error,
-      // Once it has ended, the directory may be another's of the same ref.
-      directory: () => (this.#life.state === 'ended' ? undefined : this.record.directory),
-      damaged: (proven) => this.#damage.found(proven),
-    });
+    const life = this.#life;
+    this.content = makeContent(parts, ownerOf(this.keeper, life, this.#damage));
+    this.#usage = new Usage({ life, file, keeper: this.keeper, content: this.content });
   }
 
   get record(): IngestRecord {
@@ -86,7 +81,7 @@ export class Ingest {
 
   /** Whether somebody has it open, or it is being committed or removed. */
   get inUse(): boolean {
-    return !this.#users.none || this.#life.state === 'sealed';
+    return !this.#usage.none || this.#life.state === 'sealed';
   }
 
   get locked(): boolean {
@@ -135,42 +130,21 @@ export class Ingest {
 
   /** Keeps the data file open until {@link release}. */
   retain(): void {
-    this.#users.add();
+    this.#usage.retain();
   }
 
   /** Keeps the data file open while something is done with it. */
-  async using<T>(action: () => Promise<T>): Promise<T> {
-    this.retain();
-    try {
-      return await action();
-    } finally {
-      this.release();
-    }
+  using<T>(action: () => Promise<T>): Promise<T> {
+    return this.#usage.using(action);
   }
 
   release(): void {
-    this.#users.remove();
-    if (!this.#users.none) return;
-    const { state } = this.#life;
-    if (state === 'open') this.#users.rest();
-    else if (state !== 'sealed') this.#file.close(true).catch(() => undefined);
+    this.#usage.release();
   }
 
   /** Writes down what is only in memory and closes the data file, unless it is in use. */
-  async settle(): Promise<void> {
-    this.#users.wake();
-    if (!this.#isIdle()) return;
-    try {
-      await this.keeper.settle();
-      if (this.#isIdle()) await this.keeper.writeTimes(this.#file.updatedAt);
-      // An error of its sync is remembered, and told by the next commit.
-      if (this.#isIdle()) await this.content.checkpoint().catch(() => undefined);
-    } finally {
-      await this.content.settled();
-      // The mode of a fresh one lets nobody but root open it for writing again.
-      if (this.#isIdle()) await this.keeper.loosen();
-      if (this.#isIdle()) await this.#file.close();
-    }
+  settle(): Promise<void> {
+    return this.#usage.settle();
   }
 
   /** Declares the total size in bytes or the digest; both survive a restart. */
@@ -245,7 +219,7 @@ export class Ingest {
   async seal(toEnd = false): Promise<void> {
     this.checkOpen();
     this.#life.seal();
-    this.#users.wake();
+    this.#usage.wake();
     if (toEnd) this.content.dispose();
     await this.quiet();
     await this.#file.drained();
@@ -302,19 +276,14 @@ export class Ingest {
 
   /** Ends it for good, committed or removed. Who has it open can still read what it was. */
   async end(): Promise<void> {
-    this.#users.wake();
+    this.#usage.wake();
     await this.#become('ended');
   }
 
   async #become(state: 'committed' | 'ended'): Promise<void> {
     this.#life.become(state);
     this.content.dispose();
-    if (this.#users.none) await this.#file.close(true);
-  }
-
-  /** Whether nobody has it open and nothing is done to it: only then may the data file be closed. */
-  #isIdle(): boolean {
-    return this.#users.none && this.#life.state === 'open';
+    await this.#usage.end();
   }
 
   #notFound(): CasError {

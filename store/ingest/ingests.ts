@@ -1,11 +1,12 @@
 import { join } from 'node:path';
 import type { Blobs } from '../blobs.js';
 import { type Claim, commit } from '../commit.js';
-import { type Algorithm, algorithmOf, isAlgorithm } from '../digest.js';
+import type { Algorithm } from '../digest.js';
 import type { Durability } from '../durability.js';
 import { CasError } from '../errors.js';
-import { nameIn, parentOf, type Ref } from '../ref.js';
+import type { Ref } from '../ref.js';
 import type { Report } from '../report.js';
+import { algorithmFor } from './algorithm-for.js';
 import type { HashPolicy } from './content.js';
 import { DataFile } from './data-file.js';
 import { Directories } from './directories.js';
@@ -175,20 +176,6 @@ export class Ingests {
     }
   }
 
-  /**
-   * Gives a directory another path, with all that is in it; an empty one that stands there is replaced. A crash
-   * in the middle leaves some names moved and others not, each ingest whole.
-   */
-  async renameDirectory(path: Ref, to: Ref): Promise<void> {
-    if (this.#names.get(to) === 'directory') await this.removeDirectory(to);
-    await this.makeDirectory(to);
-    for (const [name, named] of [...this.#names.children(path)]) {
-      const [from, target] = [`${path}/${name}` as Ref, `${to}/${name}` as Ref];
-      await (named === 'directory' ? this.renameDirectory(from, target) : this.rename(named, target));
-    }
-    await this.removeDirectory(path);
-  }
-
   /** What can be seen of all ingests, oldest first. */
   async list(): Promise<IngestStatus[]> {
     await this.load();
@@ -295,12 +282,4 @@ export class Ingests {
       if (linked) await ingest.commit();
     }
   }
-}
-
-/** The algorithm an ingest is hashed with before its digest is named: the declared one's, its directory's, or sha256. */
-export function algorithmFor({ ref, expected }: Pick<IngestRecord, 'ref' | 'expected'>): Algorithm {
-  if (expected !== undefined) return algorithmOf(expected);
-  const parent = parentOf(ref);
-  const directory = nameIn(parent);
-  return parentOf(parent) === '/blobs' && isAlgorithm(directory) ? directory : 'sha256';
 }

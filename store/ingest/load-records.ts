@@ -2,9 +2,10 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 import { bootId } from '../boot.js';
 import { CasError } from '../errors.js';
-import { lstat } from '../files.js';
+import { ensureDirectory, lstat } from '../files.js';
 import { inBatches } from '../in-batches.js';
 import type { Report } from '../report.js';
+import { cutUnsynced } from './cut-unsynced.js';
 import { openFresh } from './fresh.js';
 import { type FoundIngest, readRecord, tidyRecord } from './read-record.js';
 import { finishMove, type IngestRecord, removeDirectory } from './record.js';
@@ -35,7 +36,7 @@ interface LoadContext {
  */
 export async function loadRecords(root: string, context: LoadContext): Promise<LoadedIngest[]> {
   const parent = join(root, 'ingest');
-  await fs.promises.mkdir(parent, { recursive: true, mode: 0o755 });
+  await ensureDirectory(parent, 0o755);
   const fresh = (await openFresh(root)).map(loadFresh).filter((ingest) => ingest !== undefined);
   const names = await fs.promises.readdir(parent);
   const keys = names.filter((name) => /^[0-9a-f]{64}$/.test(name));
@@ -74,17 +75,6 @@ const TICK = 10;
 async function removeHalfMade(directory: string, { openedAt }: LoadContext): Promise<void> {
   const { mtimeMs } = await fs.promises.stat(directory);
   if (mtimeMs < openedAt.getTime() - TICK) await removeDirectory(directory);
-}
-
-/** Cuts off what was not synced before another boot; the size that is left. What was never synced is left whole. */
-async function cutUnsynced({ record, size, seals }: FoundIngest, report: Report): Promise<number> {
-  const boot = bootId();
-  const synced = Math.max(...seals.map((seal) => seal.size));
-  if (seals.length === 0 || seals.some((seal) => seal.boot === boot) || synced >= size) return size;
-  await fs.promises.truncate(record.data, synced);
-  const fields = { ref: record.ref, size: synced, before: size };
-  report({ level: 'warn', message: 'ingest cut to what was on the disk before the restart', fields });
-  return synced;
 }
 
 function savedOf({ seals }: FoundIngest, size: number): number {

@@ -69,7 +69,8 @@ function lostRef(directory: string): Ref {
   return parseRef(`lost+found/${basename(directory)}`);
 }
 
-async function readText(directory: string, name: string): Promise<string | undefined> {
+/** A field of a record; undefined where it has no value. */
+export async function readText(directory: string, name: string): Promise<string | undefined> {
   const text = await ifPresent(fs.promises.readFile(join(directory, name), 'utf8'));
   return text === '' ? undefined : text;
 }

@@ -13,8 +13,8 @@ export interface Expectations {
 
 /**
  * What is on disk of an ingest. Its directory `<root>/ingest/<sha256 of the ref>/` is as containerd's content store
- * has it: `ref`, `data`, `startedat`, `updatedat`, `total`; ours are `expected`, `error`, `failure`, `mode` while a
- * commit is under way, and the checkpoints. Only `ref` and `data` are always there; where the times are missing, those
+ * has it: `ref`, `data`, `startedat`, `updatedat`, `total`; ours are `expected`, `error`, `failure`, `boot`, `mode` while
+ * a commit is under way, and the checkpoints. Only `ref` and `data` are always there; where the times are missing, those
  * of the file system stand for them.
  */
 export interface IngestRecord extends Expectations {
@@ -88,6 +88,11 @@ export function writeNote(
  */
 export function writeMode(directory: string, permissions: number | undefined): Promise<void> {
   return writeField(directory, 'mode', permissions?.toString(8));
+}
+
+/** Writes down the boot in which it was last decided what of its bytes to keep. A power cut may lose it. */
+export function writeBoot(directory: string, boot: string): Promise<void> {
+  return writeField(directory, 'boot', boot);
 }
 
 /** Writes a field of the record, or removes it where it has no value. */

@@ -1,6 +1,6 @@
 import { promises } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fsyncDirectory, ifPresent, isCode, mkdir, readNames } from '../files.js';
+import { ensureDirectory, fsyncDirectory, ifPresent, readNames } from '../files.js';
 
 /** How many damaged databases are kept for whoever wants to look into them. */
 const KEPT = 3;
@@ -8,10 +8,7 @@ const PREFIX = 'meta-';
 
 /** Moves a damaged database into the directory `damaged`, named after this moment. Its new path. */
 export async function moveAside(path: string, damaged: string): Promise<string> {
-  // Not `recursive`: on a full disk Node then says ENOENT.
-  await mkdir(damaged, 0o700).catch((error: unknown) => {
-    if (!isCode(error, 'EEXIST')) throw error;
-  });
+  await ensureDirectory(damaged, 0o700);
   const name = PREFIX + new Date().toISOString().replaceAll(':', '-');
   const there = await readNames(damaged);
   let target = name;

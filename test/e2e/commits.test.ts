@@ -66,6 +66,18 @@ const rules: Rules = {
     await sh(script, await source());
   },
 
+  'touch makes the blob of no bytes, and sets its times': async ({ sh }) => {
+    const script = `
+      blob=blobs/sha512/$(sha512sum < /dev/null | cut -d' ' -f1)
+      rm -f "$blob"
+      touch "$blob"
+      [[ -f $blob && ! -s $blob ]]
+      rm "$blob"
+      touch -d '2001-02-03 04:05:06.789 UTC' "$blob"
+      is "$(TZ=UTC stat -c '%y %a' "$blob")" '2001-02-03 04:05:06.789000000 +0000 444'`;
+    await sh(script);
+  },
+
   'a file made under its digest is there when it is closed': async ({ source, sh }) => {
     const script = `
       exec 3> "$blob"

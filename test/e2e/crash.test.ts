@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Check, eachAlone, type Rules } from './suite.js';
-import { isAlive, run, until } from '../src/process/site.js';
+import { isAlive, until } from '../src/process/site.js';
 import { ALL } from './variants.js';
 
 /** How long, in milliseconds, an answer may take that needs nothing but an error. */
@@ -110,21 +110,11 @@ const rules: Rules = {
     await mount.unmount();
     await mount.mount([], { CAS_MOUNT_TEST_FAULTS: '1' });
     const pid = mount.site.daemon;
-    const socket = mount.site.path('store', 'cas.sock');
     const writes =
       'exec 3> ingest/x; echo open; read -r; while echo more >&3; do true; done 2>&1; echo ended';
     const writer = await client(check, writes);
     writer.go();
-    await run('curl', [
-      '-sS',
-      '-m',
-      '5',
-      '-X',
-      'POST',
-      '--unix-socket',
-      socket,
-      'http://cas/v1/faults/throw',
-    ]);
+    await mount.site.throwInDaemon();
     await writer.gone();
     t.regex(writer.said(), GONE);
     await until('the daemon is gone', () => !isAlive(pid));

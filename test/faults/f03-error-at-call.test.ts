@@ -47,7 +47,7 @@ const ERRORS: Readonly<Record<Call, readonly Problem[]>> = {
  */
 const SILENT = [
   /^(unlink|rmdir) ingest\/\w+(\/\w+)?$/,
-  /^\w+ ingest\/\w+\/(hashstates|checkpoints|state\.tmp|startedat|updatedat|error|mode)/,
+  /^\w+ ingest\/\w+\/(hashstates|checkpoints|state\.tmp|startedat|updatedat|error|boot|mode)/,
   /^p?read(64)? (fresh\/[\w-]+|ingest\/\w+\/data|blobs\/sha256\/\w+)$/,
   /^mkdir directories$/,
   /^unlink fresh\/[\w-]+$/,

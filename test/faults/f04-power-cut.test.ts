@@ -7,7 +7,8 @@ import type { Variant } from '../e2e/variants.js';
 import { Faulty } from './faulty.js';
 import { FULL, LIMIT, type Random, randomFor, VARIANTS } from './form.js';
 import type { Format } from './loop-disk.js';
-import { compilePower, startAfterCut } from './power.js';
+import { startAfterCut } from './power.js';
+import { program } from './program.js';
 import { faultAtEach } from './run-scenario.js';
 import { SCENARIOS } from './scenarios.js';
 import { acknowledgedIn } from './verify.js';
@@ -99,7 +100,7 @@ function testAcknowledged(variant: Variant, format: Format): void {
       t.timeout(LIMIT);
       const random = randomFor(t);
       const faulty = await Faulty.of(t, variant, { format, mebibytes: MEBIBYTES });
-      const power = await compilePower(faulty);
+      const power = await program('power');
       for (let turn = 0; turn < ACKNOWLEDGED; turn++) await cutAfter(faulty, power, random, turn);
       await faulty.verify('at the end');
       t.is(countLines(acknowledgedIn(faulty.mount).acked), ACKNOWLEDGED);
@@ -150,7 +151,7 @@ function testRandom(variant: Variant, format: Format, durable: boolean): void {
     const random = randomFor(t);
     const args = durable ? [] : ['-o', 'sync=batch'];
     const faulty = await Faulty.of(t, variant, { format, mebibytes: MEBIBYTES, args });
-    const power = await compilePower(faulty);
+    const power = await program('power');
     const cuts: Cut[] = [];
     for (let cut = 0; cut < RANDOM; cut++) {
       cuts.push(await cutAtRandom(faulty, power, random, durable));

@@ -249,17 +249,7 @@ const replaced: Rules = {
     t.is(typesThere(check).at(-1), 'tmpfs');
     client.go();
     await client.says('fine');
-    const socket = `${mount.site.store}/cas.sock`;
-    await run('curl', [
-      '-sS',
-      '-m',
-      '5',
-      '-X',
-      'POST',
-      '--unix-socket',
-      socket,
-      'http://cas/v1/faults/throw',
-    ]);
+    await mount.site.throwInDaemon();
     await until('the daemon is gone', () => !isAlive(pid));
     t.regex((await client.end()).at(-1) ?? '', GONE);
     await uncover(check);

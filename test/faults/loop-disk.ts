@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process';
 import fs from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { ExecutionContext } from 'ava';
 import { temporaryDirectory } from '../helpers/temporary.js';
+import { unmountOnceFree } from './unmount-once-free.js';
 
 const execute = promisify(execFile);
 
@@ -15,9 +15,6 @@ const MAKE: Readonly<Record<Format, readonly string[]>> = {
   'ext4 without a journal': ['mkfs.ext4', '-q', '-F', '-m', '0', '-b', '4096', '-O', '^has_journal'],
   xfs: ['mkfs.xfs', '-q'],
 };
-
-/** How long, in milliseconds, a dead daemon may hold a disk. */
-const PATIENCE = 10_000;
 
 /** A file system of the test's own in a file, which can be taken away and mounted again. */
 export class LoopDisk {
@@ -53,16 +50,7 @@ export class LoopDisk {
 
   /** Unmounts it as soon as a daemon that has just ended has let go of it. */
   async unmount(): Promise<void> {
-    const deadline = performance.now() + PATIENCE;
-    for (;;) {
-      try {
-        await execute('umount', [this.path]);
-        return;
-      } catch (error) {
-        if (performance.now() > deadline) throw error;
-        await sleep(20);
-      }
-    }
+    await unmountOnceFree(this.path);
   }
 
   async #discard(): Promise<void> {

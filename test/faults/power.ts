@@ -1,13 +1,5 @@
 import { isAlive, until } from '../src/process/site.js';
-import { compile } from './compile.js';
 import type { Faulty } from './faulty.js';
-
-/** Compiles power.c, which cuts the power of a disk; the path of the program. */
-export async function compilePower({ mount }: Faulty): Promise<string> {
-  const power = `${mount.scratch}/power`;
-  await compile('power.c', power);
-  return power;
-}
 
 /** What a power cut does beside losing what is not on the disk, once that has happened; then starts everything again. */
 export async function startAfterCut(faulty: Faulty, pid: number): Promise<void> {

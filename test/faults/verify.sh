@@ -106,7 +106,7 @@ if [[ -d ingest ]]; then
     key=${directory#ingest/}
     [[ -f $directory/data && -f $directory/ref && $(sha256sum <"$directory/ref") == "$key  -" ]] ||
       violation "I5 half-made: $directory: $(ls "$directory" | tr '\n' ' ')"
-    each 'I5 ' < <(find "$directory" -mindepth 1 | grep -vE "^$directory/(ref|data|startedat|updatedat|total|expected|error|failure|checkpoints|hashstates(/(sha256|sha512|blake3)(/[0-9]+)?)?)$")
+    each 'I5 ' < <(find "$directory" -mindepth 1 | grep -vE "^$directory/(ref|data|startedat|updatedat|total|expected|error|failure|boot|checkpoints|hashstates(/(sha256|sha512|blake3)(/[0-9]+)?)?)$")
   done
 fi
 if [[ -d directories ]]; then

@@ -17,7 +17,13 @@ function makeStore(root: string): void {
   fs.writeFileSync(`${root}/blobs/sha256/${HEX}`, CONTENT, { mode: 0o444 });
   fs.mkdirSync(`${root}/ingest/${KEY}/hashstates/sha256`, { recursive: true });
   fs.writeFileSync(`${root}/ingest/${KEY}/hashstates/sha256/4`, '');
-  for (const [name, text] of Object.entries({ ref: 'ref', data: 'cont', total: '8', checkpoints: '' }))
+  for (const [name, text] of Object.entries({
+    ref: 'ref',
+    data: 'cont',
+    total: '8',
+    checkpoints: '',
+    boot: 'id',
+  }))
     fs.writeFileSync(`${root}/ingest/${KEY}/${name}`, text);
   fs.mkdirSync(`${root}/directories`);
   fs.writeFileSync(`${root}/directories/${KEY}`, 'ref');

@@ -1,17 +1,14 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { ExecutionContext } from 'ava';
 import { temporaryDirectory } from '../helpers/temporary.js';
 import { until } from '../src/process/site.js';
 import { program } from './program.js';
+import { unmountOnceFree } from './unmount-once-free.js';
 
 const execute = promisify(execFile);
-
-/** How long, in milliseconds, a file system may stay busy whose users were killed. */
-const PATIENCE = 10_000;
 
 /** What becomes of the writes that were not flushed: all are lost, or some sectors of some are kept, drawn by a seed. */
 export type Cut = 'drop' | `tear ${number}`;
@@ -90,22 +87,8 @@ export class VolatileDisk {
   }
 
   async unmount(): Promise<void> {
-    await this.#unmountOnceFree();
+    await unmountOnceFree(this.path);
     await until('the loop device is gone', () => !loopDevices().includes(this.#image));
-  }
-
-  /** Whoever was killed may still be closing files. */
-  async #unmountOnceFree(): Promise<void> {
-    const deadline = performance.now() + PATIENCE;
-    for (;;) {
-      try {
-        await execute('umount', [this.path]);
-        return;
-      } catch (error) {
-        if (performance.now() > deadline) throw error;
-        await sleep(20);
-      }
-    }
   }
 
   get #image(): string {

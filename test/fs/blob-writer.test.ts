@@ -1,4 +1,4 @@
-import fs, { constants } from 'node:fs';
+import nodeFs, { constants } from 'node:fs';
 import test, { type ExecutionContext } from 'ava';
 import type { FileSystem } from '../../fs/filesystem.js';
 import { type NodeId, ROOT_ID } from '../../fs/inodes.js';
@@ -49,7 +49,7 @@ async function direct(t: ExecutionContext): Promise<Direct> {
     },
     committed: async () => {
       const path = tree.opened.store.blobs.path(digest);
-      if (!fs.existsSync(path)) return false;
+      if (!nodeFs.existsSync(path)) return false;
       t.is(await digestOfFile(path), digest);
       return true;
     },
@@ -95,6 +95,36 @@ test('a write that meets the failing close of a duplicate waits and succeeds', a
   t.is(await errnoFrom(() => fs.flush(handle, CALLER)), 'OK');
   await fs.release(handle);
   t.true(await committed());
+});
+
+test('after the close that committed it, what may be changed of the blob can be through a duplicate', async (t) => {
+  const { tree, fs, parent, name, digest, write, committed } = await direct(t);
+  const { entry, opened } = await fs.create(parent, name, constants.O_WRONLY, 0o644, CALLER);
+  const { handle } = opened;
+  await write(handle, 0, 100_000);
+  await fs.setattr(entry.id, { mtime: 1n }, CALLER);
+  await fs.flush(handle, CALLER);
+  const mtime = 978_307_200_123_456_789n;
+  await fs.setattr(entry.id, { atime: 'now', mtime }, CALLER);
+  t.is(nodeFs.statSync(tree.opened.store.blobs.path(digest), { bigint: true }).mtimeNs, mtime);
+  t.is((await fs.lookup(parent, name, CALLER)).attr.mtime, mtime);
+  t.is(await errnoFrom(() => fs.setattr(entry.id, { mode: 0o666 }, CALLER)), 'EROFS');
+  t.is(await errnoFrom(() => fs.setattr(entry.id, { size: 0 }, CALLER, handle)), 'EBADF');
+  await fs.release(handle);
+  t.true(await committed());
+});
+
+test('times are set where the close has failed, and not once the blob is removed', async (t) => {
+  const { fs, parent, name, write } = await direct(t);
+  const { entry, opened } = await fs.create(parent, name, constants.O_WRONLY, 0o644, CALLER);
+  const { handle } = opened;
+  t.is(await errnoFrom(() => fs.flush(handle, CALLER)), 'EBADMSG');
+  t.is((await fs.setattr(entry.id, { mtime: 5n }, CALLER)).mtime, 5n);
+  await write(handle, 0, 100_000);
+  await fs.flush(handle, CALLER);
+  await fs.unlink(parent, name, CALLER);
+  t.is(await errnoFrom(() => fs.setattr(entry.id, { mtime: 5n }, CALLER)), 'EBADF');
+  await fs.release(handle);
 });
 
 test('what is not committed in the end is dropped, with its descriptor', async (t) => {

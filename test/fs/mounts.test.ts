@@ -16,8 +16,8 @@ test('a line of mountinfo is taken apart, escapes and optional fields included',
     '91 29 0:44 / /mnt rw - fuse.cas-mount /srv/st\xc3\xa4te rw,user_id=0',
   ];
   t.deepEqual(parseMounts(`${lines.join('\n')}\n`), [
-    { mountpoint: '/a b\\\tc', type: 'ext3', source: '/dev/ro\not', major: 98, minor: 0 },
-    { mountpoint: '/mnt', type: 'fuse.cas-mount', source: '/srv/stäte', major: 0, minor: 44 },
+    { id: 36, mountpoint: '/a b\\\tc', type: 'ext3', source: '/dev/ro\not', major: 98, minor: 0 },
+    { id: 91, mountpoint: '/mnt', type: 'fuse.cas-mount', source: '/srv/stäte', major: 0, minor: 44 },
   ]);
 });
 

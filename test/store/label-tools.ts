@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Digest } from '../../store/digest.js';
-import { algorithmFor } from '../../store/ingest/ingests.js';
+import { algorithmFor } from '../../store/ingest/algorithm-for.js';
 import type { LabelCondition } from '../../store/metadata/label-index.js';
 import { parseRef } from '../../store/ref.js';
 import type { Store } from '../../store/store.js';

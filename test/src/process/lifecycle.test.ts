@@ -110,8 +110,7 @@ for (const { name } of TRANSPORTS) {
       const site = new Site(t);
       await site.mount(args, { CAS_MOUNT_TEST_FAULTS: '1' });
       const pid = site.daemon;
-      const socket = site.path('store', 'cas.sock');
-      await run('curl', ['-sS', '-X', 'POST', '--unix-socket', socket, 'http://cas/v1/faults/throw']);
+      await site.throwInDaemon();
       await until('the daemon is gone', () => !isAlive(pid));
       const { code } = await run('ls', [`${site.mountpoint}/ingest`]);
       t.not(code, null, 'ls hung');

@@ -94,6 +94,13 @@ export class Site {
     return (JSON.parse(readFileSync(path.join(this.store, 'lock'), 'utf8')) as { pid: number }).pid;
   }
 
+  /** Throws an error in the daemon that nobody catches, if it was started with CAS_MOUNT_TEST_FAULTS=1. */
+  async throwInDaemon(): Promise<void> {
+    const socket = path.join(this.store, 'cas.sock');
+    const request = ['-X', 'POST', '--unix-socket', socket, 'http://cas/v1/faults/throw'];
+    await run('curl', ['-sS', '-m', '5', ...request]);
+  }
+
   get mounted(): boolean {
     return readFileSync('/proc/self/mountinfo', 'utf8').includes(` ${this.mountpoint} `);
   }

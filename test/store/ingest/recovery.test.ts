@@ -1,3 +1,4 @@
+import { failing, watchDisk } from './checkpoints/disk-calls.js';
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import { join } from 'node:path';
@@ -14,6 +15,7 @@ import { directoryOf, reseal, restartMachine, sealsOn } from './checkpoints/on-d
 import { find, transfer, write } from './checkpoints/sessions.js';
 
 const content = seededBytes(50_000);
+const BOOT_ID = '/proc/sys/kernel/random/boot_id';
 
 /** An ingest of 30 000 bytes, saved after 10 000 and at its end, that a run has left which was killed. */
 async function left(t: ExecutionContext, change?: (directory: string) => void): Promise<TemporaryStore> {
@@ -65,6 +67,53 @@ test('after a restart of the machine what was not synced is cut off where the fi
   await write(ingest, content.subarray(30_000), 30_000);
   ingest.unlock();
   t.is(await errnoFrom(async () => ingests.commit(ingest, { digest: await digestOfBytes(content) })), 'OK');
+});
+
+test('what was written after the cut stays, though the daemon is killed before it saves a state', async (t) => {
+  const opened = await left(t, (directory) => {
+    restartMachine(directory);
+    appendTorn(directory);
+  });
+  const directory = directoryOf(opened.root);
+  const again = async (): Promise<number> => (await found(t, opened, false)).size;
+  t.is(await again(), 30_000);
+  t.is(fs.readFileSync(`${directory}/boot`, 'utf8'), fs.readFileSync(BOOT_ID, 'utf8').trim());
+  fs.appendFileSync(`${directory}/data`, content.subarray(30_000, 40_000));
+  t.is(await again(), 40_000);
+  t.deepEqual(fs.readFileSync(`${directory}/data`), Buffer.from(content.subarray(0, 40_000)));
+  fs.writeFileSync(`${directory}/boot`, '00000000-0000-4000-8000-000000000000');
+  t.is(await again(), 30_000, 'after one more restart of the machine');
+});
+
+test('what was written stays also where there was nothing to cut', async (t) => {
+  const opened = await left(t, restartMachine);
+  t.is((await found(t, opened, false)).size, 30_000);
+  appendTorn(directoryOf(opened.root));
+  t.is((await found(t, opened, false)).size, 37_000);
+});
+
+test.serial('where the boot cannot be written down nothing is cut a second time', async (t) => {
+  const opened = await left(t, (directory) => {
+    restartMachine(directory);
+    appendTorn(directory);
+  });
+  watchDisk(({ name, path }) =>
+    name === 'rename' && path.endsWith('/boot') ? failing('ENOSPC') : undefined,
+  );
+  t.teardown(() => watchDisk(undefined));
+  t.is((await found(t, opened, false)).size, 30_000);
+  appendTorn(directoryOf(opened.root));
+  t.is((await found(t, opened, false)).size, 37_000);
+});
+
+test('a boot that is written down goes with its ingest', async (t) => {
+  const opened = await left(t, restartMachine);
+  const { ingests } = await found(t, opened, false);
+  const ingest = await find(ingests);
+  await ingests.rename(ingest, parseRef('y'));
+  t.true(fs.existsSync(join(directoryOf(opened.root, 'y'), 'boot')));
+  await ingests.remove(ingest);
+  t.deepEqual(fs.readdirSync(join(opened.root, 'ingest')), []);
 });
 
 /** What must not be cut off. */
@@ -186,6 +235,7 @@ test('half-written files go', async (t) => {
     'total',
     'expected',
     'error',
+    'boot',
     'mode',
     'state',
     'checkpoints',

@@ -65,6 +65,7 @@ export function reseal(directory: string, change: (seal: WrittenSeal) => Partial
 /** Makes it look as if the machine had been started anew since the states were saved. */
 export function restartMachine(directory: string): void {
   reseal(directory, () => ({ boot: '00000000-0000-4000-8000-000000000000' }));
+  fs.rmSync(join(directory, 'boot'), { force: true });
 }
 
 /** Changes bytes of a file from outside: its inode stays. */
