@@ -44,6 +44,7 @@ async function backingOf(
   payloads: View['layers']['payloads'],
   { payload, extents }: FileContent,
 ): Promise<number | undefined> {
-  if (payload === undefined || payload.location.offset !== undefined || extents !== undefined) return undefined;
+  if (payload === undefined || payload.location.offset !== undefined || extents !== undefined)
+    return undefined;
   return payloads.reader.open(payload);
 }

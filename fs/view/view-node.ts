@@ -42,12 +42,18 @@ export class ViewNode implements Node {
     this.#position = position;
     this.#inode = inode;
     this.number = viewNumber({ layer: view.layer.number, position, directory });
-    this.type = directory ? constants.S_IFDIR : inode === undefined ? constants.S_IFREG : viewType(inode.inode);
+    this.type = directory
+      ? constants.S_IFDIR
+      : inode === undefined
+        ? constants.S_IFREG
+        : viewType(inode.inode);
   }
 
   attr(): Awaitable<Attr> {
     const inode = this.#find();
-    return inode instanceof Promise ? inode.then((found) => viewAttr(found, this.number)) : viewAttr(inode, this.number);
+    return inode instanceof Promise
+      ? inode.then((found) => viewAttr(found, this.number))
+      : viewAttr(inode, this.number);
   }
 
   lookup(name: Name): Awaitable<Node | undefined> {

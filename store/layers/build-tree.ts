@@ -18,7 +18,10 @@ export async function addEntries(
 }
 
 /** Shows all entries of a layer's tar to its tree. */
-export async function surveyEntries(builder: TreeBuilder, records: AsyncIterable<SplitRecord>): Promise<void> {
+export async function surveyEntries(
+  builder: TreeBuilder,
+  records: AsyncIterable<SplitRecord>,
+): Promise<void> {
   for await (const { entry } of entriesIn(records)) builder.survey(entry);
 }
 

@@ -53,10 +53,15 @@ function parse(text: string): LayerRecord | undefined {
     return undefined;
   }
   if (typeof value !== 'object' || value === null) return undefined;
-  const { format, diff, parent, number, size, entries, set, uses, createdAt } = value as Record<string, unknown>;
+  const { format, diff, parent, number, size, entries, set, uses, createdAt } = value as Record<
+    string,
+    unknown
+  >;
   const created = new Date(typeof createdAt === 'string' ? createdAt : Number.NaN);
-  if (format !== FORMAT || !isDigestText(diff) || !(parent === undefined || isDigestText(parent))) return undefined;
-  if (!isCount(number) || !isCount(size) || !isCount(entries) || Number.isNaN(created.getTime())) return undefined;
+  if (format !== FORMAT || !isDigestText(diff) || !(parent === undefined || isDigestText(parent)))
+    return undefined;
+  if (!isCount(number) || !isCount(size) || !isCount(entries) || Number.isNaN(created.getTime()))
+    return undefined;
   if (!(set === undefined || isSet(set)) || !Array.isArray(uses) || !uses.every(isSet)) return undefined;
   return {
     diff,

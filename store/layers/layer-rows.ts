@@ -1,4 +1,3 @@
-import type { Operation } from '../metadata/database.js';
 import type { NodeDigest } from '../tree/inode.js';
 import type { Layer } from './layer.js';
 
@@ -50,11 +49,11 @@ export function chunkPrefix({ number }: Pick<Layer, 'number'>): Buffer {
   return numbered('T', number);
 }
 
-/** Operations in groups of a size that keeps the database free for others in between. */
-export function* grouped(operations: Iterable<Operation>, size = 1000): Generator<Operation[]> {
-  let group: Operation[] = [];
-  for (const operation of operations) {
-    group.push(operation);
+/** Rows in groups of a size that keeps the database free for others in between. */
+export function* grouped<T>(rows: Iterable<T>, size = 1000): Generator<T[]> {
+  let group: T[] = [];
+  for (const row of rows) {
+    group.push(row);
     if (group.length < size) continue;
     yield group;
     group = [];

@@ -143,13 +143,20 @@ export class Layers {
     return this.#holding(parent, () => this.#register(source, parent, registration));
   }
 
-  async #register(source: LayerSource, parent: Layer | undefined, registration: Registration): Promise<Layer> {
+  async #register(
+    source: LayerSource,
+    parent: Layer | undefined,
+    registration: Registration,
+  ): Promise<Layer> {
     const { payloads } = this.#parts;
     const writer = payloads.begin();
     try {
       await this.#makeDirectories();
       const context = { ...this.#parts, staging: this.#staging, writer };
-      const staged = await stageLayer(context, source, parent, { ...registration, number: this.#nextNumber() });
+      const staged = await stageLayer(context, source, parent, {
+        ...registration,
+        number: this.#nextNumber(),
+      });
       try {
         return await this.#changes.run(() => this.#commit(staged, parent, registration.holder));
       } catch (error) {
@@ -226,7 +233,8 @@ export class Layers {
   }
 
   async #makeDirectories(): Promise<void> {
-    for (const path of [this.#root, this.#staging, join(this.#root, 'sha256')]) await ensureDirectory(path, 0o700);
+    for (const path of [this.#root, this.#staging, join(this.#root, 'sha256')])
+      await ensureDirectory(path, 0o700);
   }
 
   #nextNumber(): number {

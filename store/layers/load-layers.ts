@@ -38,7 +38,11 @@ export async function loadLayers(root: string, report: Report): Promise<LoadedLa
       if (existsSync(heldPath(join(directory, name)))) users.push(chain);
     } catch (error) {
       complete = false;
-      report({ level: 'error', message: 'a layer cannot be used', fields: { chain, error: messageOf(error) } });
+      report({
+        level: 'error',
+        message: 'a layer cannot be used',
+        fields: { chain, error: messageOf(error) },
+      });
     }
   });
   const layers = new Map<Digest, Layer>();
@@ -55,7 +59,7 @@ export async function loadLayers(root: string, report: Report): Promise<LoadedLa
 function addChain(chain: Digest, records: ReadonlyMap<Digest, LayerRecord>, to: Map<Digest, Layer>): void {
   const missing: [Digest, LayerRecord][] = [];
   let next: Digest | undefined = chain;
-  for (; next !== undefined && !to.has(next); ) {
+  for (; next !== undefined && !to.has(next);) {
     const record = records.get(next);
     if (record === undefined) return;
     missing.push([next, record]);

@@ -28,7 +28,11 @@ export function openLayers(
     contents: LAYER_ROWS,
     rebuild: async (write, signal) => {
       const failed = ({ chain }: { chain: string }, error: unknown): void =>
-        report({ level: 'error', message: 'a layer cannot be rebuilt', fields: { chain, error: String(error) } });
+        report({
+          level: 'error',
+          message: 'a layer cannot be rebuilt',
+          fields: { chain, error: String(error) },
+        });
       const splitOf = layers.splitOf.bind(layers);
       const rebuilding = layers
         .known()

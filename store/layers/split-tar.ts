@@ -40,7 +40,10 @@ export async function splitTar(source: LayerSource, to: Destination): Promise<Di
   const framer = new TarFramer(splitter, { entries: limits.entries });
   const hasher = await createHasher('sha256');
   try {
-    const { bytes } = await decompressed(counted(source, to, splitter), { maxSize: limits.size, ...(signal && { signal }) });
+    const { bytes } = await decompressed(counted(source, to, splitter), {
+      maxSize: limits.size,
+      ...(signal && { signal }),
+    });
     for await (const chunk of bytes) {
       const hashed = hasher.update(chunk);
       hashed?.catch(() => undefined);

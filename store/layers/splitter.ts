@@ -76,6 +76,8 @@ export class Splitter implements TarSink {
   #takeRaw(): Buffer {
     const [first, ...others] = this.#raw;
     this.#raw = [];
-    return others.length === 0 ? (first ?? Buffer.alloc(0)) : Buffer.concat([first ?? Buffer.alloc(0), ...others]);
+    return others.length === 0
+      ? (first ?? Buffer.alloc(0))
+      : Buffer.concat([first ?? Buffer.alloc(0), ...others]);
   }
 }

@@ -10,10 +10,13 @@ export interface Rows {
 
 /** Finds the payloads that the store has by their digests. */
 export class PayloadIndex {
+  readonly mayShare: (set: string) => boolean;
   readonly #rows: Rows;
 
-  constructor(rows: Rows) {
+  /** @param mayShare - whether others may come to use what a set has */
+  constructor(rows: Rows, mayShare: (set: string) => boolean = () => true) {
     this.#rows = rows;
+    this.mayShare = mayShare;
   }
 
   /**

@@ -61,7 +61,7 @@ export class Ledger {
   claim(digest: Buffer, size: number, earlier: Stored | undefined, location: Location): Payload {
     const repeated = this.repeat(digest, size);
     if (repeated) return repeated;
-    if (earlier?.size === size) {
+    if (earlier?.size === size && this.#index.mayShare(earlier.location.set)) {
       this.#used.add(earlier.location.set);
       this.#shared += size;
       return { digest, size, location: earlier.location };

@@ -1,5 +1,5 @@
 import type { FileContent } from '../tree/inode.js';
-import type { PayloadReader } from './payload-reader.js';
+import type { PayloadReader } from './reader.js';
 
 /**
  * Fills `into` with the bytes of a file from `offset`; holes are zeros.
@@ -13,7 +13,8 @@ export async function readContent(
   offset: number,
 ): Promise<number> {
   const length = Math.max(0, Math.min(into.length, size - offset));
-  if (extents === undefined) return payload === undefined ? 0 : reader.read(payload, into.subarray(0, length), offset);
+  if (extents === undefined)
+    return payload === undefined ? 0 : reader.read(payload, into.subarray(0, length), offset);
   into.fill(0, 0, length);
   let stored = 0;
   for (const extent of extents) {

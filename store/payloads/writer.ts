@@ -59,6 +59,11 @@ export class PayloadWriter {
     return this.#to.directory.set;
   }
 
+  /** Other sets in which contents were found so far. */
+  get used(): ReadonlySet<string> {
+    return this.#to.ledger.used;
+  }
+
   /** Begins the contents of a file of `size` bytes. */
   begin(size: number): void {
     this.#expected = size;

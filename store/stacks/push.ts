@@ -4,7 +4,7 @@ import { consume } from '../ingest/consume.js';
 import type { Ingest } from '../ingest/ingest.js';
 import type { Layer } from '../layers/layer.js';
 import { descriptorSource } from '../layers/layer-source.js';
-import type { Progress } from '../layers/stage-layer.js';
+import type { Progress } from '../layers/split-tar.js';
 import type { Store } from '../store.js';
 
 /** How a push goes. */
@@ -18,7 +18,12 @@ export interface Push {
  * becomes a blob, since nothing else can give back those bytes.
  * @throws as Stacks.push; the ingest stays
  */
-export function pushIngest({ stacks, ingests }: Store, name: string, ingest: Ingest, how: Push = {}): Promise<Layer> {
+export function pushIngest(
+  { stacks, ingests }: Store,
+  name: string,
+  ingest: Ingest,
+  how: Push = {},
+): Promise<Layer> {
   return consume(ingests, ingest, async (fd, size) => {
     const layer = await stacks.push(name, descriptorSource(fd, size), how);
     const digest = await ingest.digest('sha256');
@@ -30,7 +35,12 @@ export function pushIngest({ stacks, ingests }: Store, name: string, ingest: Ing
  * Makes a blob the next layer of a stack; the blob stays.
  * @throws CasError BLOB_NOT_FOUND, and as Stacks.push
  */
-export async function pushBlob({ stacks, blobs }: Store, name: string, digest: Digest, how: Push = {}): Promise<Layer> {
+export async function pushBlob(
+  { stacks, blobs }: Store,
+  name: string,
+  digest: Digest,
+  how: Push = {},
+): Promise<Layer> {
   const fd = await blobs.open(digest);
   try {
     const size = Number(blobs.stat(digest)?.size ?? 0);

@@ -4,7 +4,7 @@ import { KeyedTurns } from '../keyed-turns.js';
 import { type Holder, stackHolder } from '../layers/holders.js';
 import type { Layer, RemovedLayer } from '../layers/layer.js';
 import type { Layers, Registration } from '../layers/layers.js';
-import type { LayerSource } from '../layers/stage-layer.js';
+import type { LayerSource } from '../layers/layer-source.js';
 import { checkStackName, type Stack, type StackFiles } from './stack-files.js';
 
 /**
@@ -64,7 +64,11 @@ export class Stacks {
    * Registers a layer on top of a stack.
    * @throws CasError STACK_NOT_FOUND, and what {@link Layers.register} throws
    */
-  async push(name: string, source: LayerSource, how: Omit<Registration, 'parent' | 'holder'> = {}): Promise<Layer> {
+  async push(
+    name: string,
+    source: LayerSource,
+    how: Omit<Registration, 'parent' | 'holder'> = {},
+  ): Promise<Layer> {
     await this.load();
     return this.#turns.take(name, async () => {
       const stack = this.require(name);
@@ -103,7 +107,8 @@ export class Stacks {
     await this.load();
     return this.#turns.take(name, async () => {
       const { top } = this.require(name);
-      if (top === undefined) throw new CasError('LAYER_NOT_FOUND', { subject: name, found: 'an empty stack' });
+      if (top === undefined)
+        throw new CasError('LAYER_NOT_FOUND', { subject: name, found: 'an empty stack' });
       const { parent } = this.#layers.require(top);
       await this.#set({ name, ...(parent && { top: parent }) });
       if (parent !== undefined) this.#layers.hold(parent, stackHolder(name));
