@@ -1,5 +1,4 @@
 import { constants } from 'node:fs';
-import { hexOf } from '../../store/digest.js';
 import type { Layer } from '../../store/layers/layer.js';
 import type { Layers } from '../../store/layers/layers.js';
 import { passingHolder } from '../../store/layers/holders.js';
@@ -45,7 +44,7 @@ export class TarFile implements Node {
     };
   }
 
-  async open(flags: OpenFlags): Promise<FileHandle> {
+  open(flags: OpenFlags): FileHandle {
     if (wantsWrite(flags) || (flags & constants.O_TRUNC) !== 0) throw new FsError('EROFS');
     const holder = passingHolder('open tar');
     const { chain } = this.#layers.hold(this.#layer.chain, holder);

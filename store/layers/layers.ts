@@ -132,6 +132,22 @@ export class Layers {
   }
 
   /**
+   * The user lets go of a layer that was added by itself.
+   * @returns what went, from the top down
+   * @throws CasError LAYER_NOT_FOUND, LAYER_NOT_HELD
+   */
+  async discard(chain: Digest): Promise<RemovedLayer[]> {
+    await this.load();
+    this.require(chain);
+    if (!this.#holders.of(chain).includes(USER))
+      throw new CasError('LAYER_NOT_HELD', { subject: chain, expected: USER });
+    const directory = layerDirectory(this.#root, chain);
+    await ifPresent(unlink(heldPath(directory)));
+    await fsyncDirectory(directory);
+    return this.release(chain, USER);
+  }
+
+  /**
    * Takes a layer's tar apart and adds it on top of its parent; nothing of it is seen before all of it is durable, and
    * nothing stays of one that fails. Of two that register the same chain, one adds it and both have it.
    * @throws CasError LAYER_INVALID, LAYER_TOO_LARGE, LAYER_TOO_DEEP, LAYER_NOT_FOUND; the system's own errors
