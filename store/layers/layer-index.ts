@@ -9,6 +9,7 @@ import type { NodeDigest } from '../tree/inode.js';
 import { NodeCache } from '../tree/node-cache.js';
 import { TreeReader } from '../tree/reader.js';
 import type { Layer } from './layer.js';
+import { Batches } from './batches.js';
 import { broughtKey, chunkKey, chunkPrefix, grouped, nodeKey, rootKey } from './layer-rows.js';
 import { NodeShares } from './node-shares.js';
 
@@ -66,14 +67,16 @@ export class LayerIndex {
 
   /** Writes what a layer has in the index. In the lane of changes. */
   async enter(layer: Pick<Layer, 'number'>, rows: LayerRows, write: Write = this.#write): Promise<void> {
-    for (const group of grouped(rows.payloads)) await write(group);
-    for (const group of grouped(rows.nodes)) await write(await this.#shares.toEnter(layer, group));
-    const index = await this.#enterChunks(layer, rows.split, write);
-    await write([
-      { key: broughtKey(layer), value: Buffer.concat(rows.nodes.map(([digest]) => digest)) },
-      { key: chunkKey(layer), value: encodeIndex(index) },
-      { key: rootKey(layer), value: rows.root },
-    ]);
+    const batches = new Batches(write);
+    for (const row of rows.payloads) await batches.add(row);
+    for (const group of grouped(rows.nodes))
+      for (const row of await this.#shares.toEnter(layer, group)) await batches.add(row);
+    const brought = Buffer.concat(rows.nodes.map(([digest]) => digest));
+    await batches.add({ key: broughtKey(layer), value: brought });
+    const index = await this.#enterChunks(layer, rows.split, batches);
+    await batches.add({ key: chunkKey(layer), value: encodeIndex(index) });
+    await batches.add({ key: rootKey(layer), value: rows.root });
+    await batches.end();
   }
 
   /** Removes what a layer has in the index, and the nodes that only it needed. In the lane of changes. */
@@ -95,17 +98,12 @@ export class LayerIndex {
 
   readonly #write: Write = (operations) => this.#database.batch(operations);
 
-  async #enterChunks(layer: Pick<Layer, 'number'>, split: string, write: Write): Promise<SplitIndex> {
+  async #enterChunks(layer: Pick<Layer, 'number'>, split: string, batches: Batches): Promise<SplitIndex> {
     const chunks = readSplitChunks(split);
-    let group: Operation[] = [];
     for (let number = 0; ; number++) {
       const next = await chunks.next();
-      if (!next.done) group.push({ key: chunkKey(layer, number), value: next.value.bytes });
-      if (group.length >= 64 || next.done) {
-        await write(group);
-        group = [];
-      }
       if (next.done) return next.value;
+      await batches.add({ key: chunkKey(layer, number), value: next.value.bytes });
     }
   }
 
