@@ -169,6 +169,13 @@ export class FileSystem {
     return handle.read(into, offset);
   }
 
+  /** Fills `into` with what a file that is never opened has at `offset`; the number of bytes read. */
+  readNode(id: NodeId, into: Uint8Array, offset: number): Awaitable<number> {
+    const node = this.node(id);
+    if (node.read === undefined) throw new FsError('EBADF', 'it can only be read once it is open');
+    return node.read(into, offset);
+  }
+
   write(file: HandleId, data: Uint8Array, offset: number): Awaitable<Written> {
     const handle = this.files.get(file);
     if (handle.write === undefined) throw new FsError('EBADF', 'not open for writing');
@@ -207,6 +214,17 @@ export class FileSystem {
   async readdir(directory: HandleId, offset: number, accept: Accept): Promise<void> {
     const stream = this.directories.get(directory);
     await stream.read(offset, (await stream.node.attr()).ino, accept);
+  }
+
+  /** Offers entries of a directory that is never opened; see {@link readdir}. */
+  async listNode(id: NodeId, offset: number, accept: Accept): Promise<void> {
+    const node = this.#directory(id);
+    const stream = new DirectoryStream(node);
+    try {
+      await stream.read(offset, (await node.attr()).ino, accept);
+    } finally {
+      await stream.close();
+    }
   }
 
   async releasedir(directory: HandleId): Promise<void> {

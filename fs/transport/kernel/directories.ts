@@ -1,10 +1,13 @@
 import { constants } from 'node:os';
+import type { Accept } from '../../directory-stream.js';
 import { errnoOf } from '../../errors.js';
 import type { Entry } from '../../answers.js';
 import type { FileSystem } from '../../filesystem.js';
+import type { HandleId } from '../../handles.js';
+import type { NodeId } from '../../inodes.js';
 import type { DirEntry } from '../../node.js';
 import { direntSize, putDirent, putEntry, putOpen } from './encode.js';
-import { type Handler, then } from './operation.js';
+import { type Context, type Handler, then } from './operation.js';
 import { SIZE } from './protocol.js';
 import type { Request } from './request.js';
 import { Writer } from './wire.js';
@@ -29,12 +32,23 @@ export const releasedir: Handler = ({ filesystem }, { body }) =>
 export const fsyncdir: Handler = ({ filesystem }, { body }) =>
   then(filesystem.fsyncdir(body.u64()), () => undefined);
 
-export const readdir: Handler = async ({ filesystem }, { body }) => {
+/** Offers the entries of what a request lists. */
+function list(
+  { filesystem, stateless }: Context,
+  node: NodeId,
+  handle: HandleId,
+  offset: number,
+  accept: Accept,
+): Promise<void> {
+  return stateless ? filesystem.listNode(node, offset, accept) : filesystem.readdir(handle, offset, accept);
+}
+
+export const readdir: Handler = async (context, { node, body }) => {
   const handle = body.u64();
   const offset = body.u64();
   const size = body.u32();
   const reply = Writer.of(size);
-  await filesystem.readdir(handle, offset, (entry, next) => {
+  await list(context, node, handle, offset, (entry, next) => {
     if (reply.length + direntSize(entry) > size) return false;
     putDirent(reply, entry, next);
     return true;
@@ -46,7 +60,7 @@ export const readdir: Handler = async ({ filesystem }, { body }) => {
  * Names with their attributes, each a lookup except `.` and `..`. A name that is gone by the time its attributes
  * are asked for is left out; an empty reply would end the listing, so then the next names are taken.
  */
-export const readdirplus: Handler = async ({ filesystem }, request) => {
+export const readdirplus: Handler = async (context, request) => {
   const handle = request.body.u64();
   let offset = request.body.u64();
   const size = request.body.u32();
@@ -54,7 +68,7 @@ export const readdirplus: Handler = async ({ filesystem }, request) => {
   for (;;) {
     const listed: Listed[] = [];
     let room = size;
-    await filesystem.readdir(handle, offset, (entry, next) => {
+    await list(context, request.node, handle, offset, (entry, next) => {
       room -= SIZE.ENTRY_OUT + direntSize(entry);
       if (room < 0) return false;
       listed.push({ entry, next });
@@ -62,7 +76,7 @@ export const readdirplus: Handler = async ({ filesystem }, request) => {
     });
     for (let taken = 0; taken < listed.length; taken += PARALLEL) {
       const some = listed.slice(taken, taken + PARALLEL);
-      const found = await Promise.all(some.map(({ entry }) => look(filesystem, request, entry)));
+      const found = await Promise.all(some.map(({ entry }) => look(context.filesystem, request, entry)));
       some.forEach((one, index) => putListed(reply, one, found[index]));
     }
     offset = listed.at(-1)?.next ?? 0;

@@ -4,7 +4,7 @@ import type { NodeId } from '../../inodes.js';
 import type { Observer } from '../transport.js';
 import type { Device } from './device.js';
 import type { Context, Operation } from './operation.js';
-import { OPERATIONS } from './operations.js';
+import { OPERATIONS, STATELESS_OPERATIONS } from './operations.js';
 import type { Request } from './request.js';
 import { Writer } from './wire.js';
 
@@ -18,6 +18,7 @@ export class Dispatcher {
   onAnswer: (() => void) | undefined;
   readonly #device: Device;
   readonly #context: Context;
+  readonly #operations: ReadonlyMap<number, Operation>;
   readonly #observer: Observer;
   readonly #underway = new Map<number, Request>();
   #settled: (() => void) | undefined;
@@ -25,6 +26,7 @@ export class Dispatcher {
   constructor(device: Device, context: Context, observer: Observer) {
     this.#device = device;
     this.#context = context;
+    this.#operations = context.stateless ? STATELESS_OPERATIONS : OPERATIONS;
     this.#observer = observer;
   }
 
@@ -53,7 +55,10 @@ export class Dispatcher {
   }
 
   dispatch(request: Request): void {
-    const operation = OPERATIONS.get(request.opcode) ?? { name: `OPCODE_${request.opcode}`, handle: ENOSYS };
+    const operation = this.#operations.get(request.opcode) ?? {
+      name: `OPCODE_${request.opcode}`,
+      handle: ENOSYS,
+    };
     if (typeof operation.handle === 'number') {
       this.#answer(request, operation, operation.handle);
       return;

@@ -38,11 +38,11 @@ export const release: Handler = ({ filesystem, backings }, { body }) => {
 };
 
 /** A file with a descriptor below it is read there at once, as far as that needs no waiting. */
-export const read: Handler = ({ filesystem, buffers }, { body }) => {
+export const read: Handler = ({ filesystem, buffers, stateless }, { node, body }) => {
   const handle = body.u64();
   const offset = body.offset();
   const size = body.u32();
-  const { backing } = filesystem.files.get(handle).mode;
+  const backing = stateless ? undefined : filesystem.files.get(handle).mode.backing;
   const slab = size > SMALL ? buffers.take() : undefined;
   const give = slab && (() => buffers.give(slab));
   const reply = slab ? new Writer(slab.outbox, give) : Writer.of(size);
@@ -55,7 +55,9 @@ export const read: Handler = ({ filesystem, buffers }, { body }) => {
     return reply;
   };
   try {
-    const rest = filesystem.read(handle, room.subarray(length), offset + length);
+    const rest = stateless
+      ? filesystem.readNode(node, room, offset)
+      : filesystem.read(handle, room.subarray(length), offset + length);
     if (!(rest instanceof Promise)) return finish(rest);
     rest.catch(() => give?.());
     return rest.then(finish);

@@ -11,6 +11,8 @@ export interface Context {
   readonly filesystem: FileSystem;
   readonly buffers: Buffers;
   readonly backings: Backings;
+  /** Every file is immutable, and none is ever opened: requests name nodes, not handles. */
+  readonly stateless: boolean;
   /** INIT was answered with this, or refused. */
   initialized(outcome: Agreement | Error): void;
   /** Tells the request with this number, if it is under way, that its caller was interrupted. */

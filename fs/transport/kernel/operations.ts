@@ -85,3 +85,17 @@ export const OPERATIONS: ReadonlyMap<number, Operation> = new Map<number, Operat
   [OPCODE.STATX, { name: 'STATX', handle: ENOSYS }],
   [OPCODE.COPY_FILE_RANGE_64, { name: 'COPY_FILE_RANGE_64', handle: ENOSYS }],
 ]);
+
+/**
+ * The same for a mount of immutable files. After ENOSYS the kernel opens files and directories itself
+ * (FUSE_NO_OPEN_SUPPORT, FUSE_NO_OPENDIR_SUPPORT), keeps what it has cached of them, and tells of no close.
+ */
+export const STATELESS_OPERATIONS: ReadonlyMap<number, Operation> = new Map<number, Operation>([
+  ...OPERATIONS,
+  [OPCODE.OPEN, { name: 'OPEN', handle: ENOSYS }],
+  [OPCODE.OPENDIR, { name: 'OPENDIR', handle: ENOSYS }],
+  [OPCODE.FLUSH, { name: 'FLUSH', handle: ENOSYS }],
+  [OPCODE.FSYNC, { name: 'FSYNC', handle: ENOSYS }],
+  [OPCODE.FSYNCDIR, { name: 'FSYNCDIR', handle: ENOSYS }],
+  [OPCODE.LSEEK, { name: 'LSEEK', handle: ENOSYS }],
+]);

@@ -12,12 +12,14 @@ import { Receiver } from './receiver.js';
 
 /**
  * Serves a fresh mount; settles once the kernel has agreed on the protocol. If it does not, the mount is detached.
+ * One that is `stateless` shows nothing but immutable files, which the kernel opens by itself.
  * @throws FsError EPROTO for a kernel that is too old, Error where the mount is gone at once
  */
 export async function serve(
   filesystem: FileSystem,
   attachment: Attachment,
   observer: Observer,
+  stateless = false,
 ): Promise<Mounted> {
   let initialized: Context['initialized'] = () => undefined;
   const agreement = new Promise<Agreement>((resolve, reject) => {
@@ -27,7 +29,7 @@ export async function serve(
   const buffers = new Buffers();
   const backings = new Backings(attachment.fd, mayPassThrough());
   const interrupt = (unique: number): void => dispatcher.interrupt(unique);
-  const context: Context = { filesystem, buffers, backings, initialized, interrupt };
+  const context: Context = { filesystem, buffers, backings, stateless, initialized, interrupt };
   const dispatcher = new Dispatcher(device, context, observer);
   const notices = new Notices(device, dispatcher);
   const receiver = new Receiver(device, buffers, dispatcher);

@@ -42,6 +42,7 @@ export function bench(t: ExecutionContext, root: Node): Bench {
     {
       filesystem,
       buffers: new Buffers(),
+      stateless: false,
       backings: new Backings(-1, false),
       initialized: () => undefined,
       interrupt: (unique) => dispatcher.interrupt(unique),
