@@ -3,7 +3,7 @@ import type { Header } from './header.js';
 import type { TarLimits } from './limits.js';
 import { decimal, numeric, paxTime, time } from './numbers.js';
 import type { PaxRecords } from './pax.js';
-import { invalid, tooLarge, type Place } from './refuse.js';
+import { invalid, quoted, tooLarge, type Place } from './refuse.js';
 import { EmbeddedMap, OldGnuMap, paxMap, type SparseMap } from './sparse.js';
 
 /** What extended headers say about the entry that follows them. */
@@ -126,7 +126,7 @@ function typeOf(header: Header, name: ByteText, place: Place): EntryType {
       if (!header.gnu) throw invalid(place, 'a GNU header', 'a sparse file of another format');
       return 'file';
     default:
-      throw invalid(place, 'a type of entry that a layer can have', String.fromCharCode(header.type));
+      throw invalid(place, 'a type of entry that a layer can have', quoted(String.fromCharCode(header.type)));
   }
 }
 
@@ -136,7 +136,7 @@ function record(pax: PaxRecords, key: string, place: Place): number | undefined 
   const value = pax.get(key);
   if (!value) return undefined;
   const number = decimal(value);
-  if (Number.isNaN(number)) throw invalid(place, `a number in ${key}`, value);
+  if (Number.isNaN(number)) throw invalid(place, `a number in ${key}`, quoted(value));
   return number;
 }
 
@@ -166,7 +166,7 @@ function timeRecord(pax: PaxRecords, key: string, place: Place): Time | undefine
   const value = pax.get(key);
   if (!value) return undefined;
   const parsed = paxTime(value);
-  if (!parsed) throw invalid(place, `a time in ${key}`, value);
+  if (!parsed) throw invalid(place, `a time in ${key}`, quoted(value));
   return time(parsed.seconds, parsed.nanoseconds);
 }
 
