@@ -52,8 +52,11 @@ export function resolve(
   const type = typeOf(header, name, place);
   const hasData = type === 'file';
   const declared = record(pax, 'size', place) ?? header.size;
-  // Go refuses the header's own negative size even where a pax record replaces it.
-  if (hasData) checkSize(Math.min(declared, header.size) < 0 ? -1 : declared, Number.MAX_SAFE_INTEGER, place);
+  // As Go has it: the header's own size is looked at before pax records and the name, which may make it a directory.
+  if ((hasData || header.type === 0) && header.size < 0) {
+    throw invalid(place, 'a size that is not negative', header.size);
+  }
+  if (hasData) checkSize(declared, Number.MAX_SAFE_INTEGER, place);
 
   let map: SparseMap | undefined;
   let size = hasData ? declared : 0;
@@ -142,7 +145,9 @@ function record(pax: PaxRecords, key: string, place: Place): number | undefined 
 
 function id(pax: PaxRecords, key: string, own: number, place: Place): number {
   const value = record(pax, key, place) ?? own;
-  if (value < 0 || value > MAX_ID) throw invalid(place, `${key} between 0 and ${MAX_ID}`, value);
+  if (value < 0 || value > MAX_ID) {
+    throw invalid(place, `${key.replace('SCHILY.dev', '')} between 0 and ${MAX_ID}`, value);
+  }
   return value;
 }
 
