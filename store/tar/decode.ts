@@ -26,7 +26,7 @@ export function decodeEntry(raw: Buffer, skip: number): TarEntry {
       data: ignore,
       dataEnd: ignore,
     },
-    NO_LIMITS,
+    { ...NO_LIMITS, extendedHeader: raw.length },
   );
   try {
     framer.push(raw.subarray(skip));

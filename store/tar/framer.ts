@@ -96,9 +96,10 @@ export class TarFramer {
   end(): void {
     const { holds, offset } = this.#cursor;
     if (holds || this.#state === 'extended' || this.#state === 'map') {
-      throw invalid({ offset }, 'a whole header', 'the end');
+      throw invalid({ offset }, 'a whole header', 'the end of the tar');
     }
-    if (this.#state === 'data') throw invalid({ offset }, `${this.#left} more bytes of data`, 'the end');
+    if (this.#state === 'data')
+      throw invalid({ offset }, `${this.#left} more bytes of data`, 'the end of the tar');
     if (this.#state !== 'trailer') this.#sink.archiveEnd?.();
   }
 

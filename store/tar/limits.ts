@@ -23,10 +23,10 @@ export const TAR_LIMITS: TarLimits = {
   xattr: 1 << 16,
 };
 
-/** For bytes that were accepted before. */
+/** For bytes that were accepted before. Memory for an extended header is asked for by its size, so that has a bound. */
 export const NO_LIMITS: TarLimits = {
   entries: Infinity,
-  extendedHeader: Infinity,
+  extendedHeader: 2 ** 30,
   entryHeaders: Infinity,
   extents: Infinity,
   fileSize: Number.MAX_SAFE_INTEGER,

@@ -1,6 +1,6 @@
 import type { ByteText } from './entry.js';
 import { decimal } from './numbers.js';
-import { invalid, type Place } from './refuse.js';
+import { invalid, quoted, type Place } from './refuse.js';
 
 /** The records of one pax header, the last of each key. */
 export type PaxRecords = ReadonlyMap<ByteText, ByteText>;
@@ -26,14 +26,15 @@ export function readPax(body: Buffer, place: Place): PaxRecords {
     const from = body.indexOf(SPACE, at) + 1;
     const equals = body.indexOf(EQUALS, from);
     if (body[end - 1] !== NEWLINE || equals <= from || equals >= end) {
-      throw invalid(place, 'a pax record', body.toString('latin1', at, end));
+      throw invalid(place, 'a pax record', quoted(body.toString('latin1', at, end)));
     }
     const key = body.toString('latin1', from, equals);
     const value = body.toString('latin1', equals + 1, end - 1);
-    if ((STRINGS.has(key) ? value : key).includes('\0')) throw invalid(place, 'pax text without NUL', key);
+    if ((STRINGS.has(key) ? value : key).includes('\0'))
+      throw invalid(place, 'pax text without NUL', quoted(key));
     if (key === 'GNU.sparse.offset' || key === 'GNU.sparse.numbytes') {
       const turn = map.length % 2 === 0 ? 'GNU.sparse.offset' : 'GNU.sparse.numbytes';
-      if (key !== turn || value.includes(',')) throw invalid(place, turn, `${key}=${value}`);
+      if (key !== turn || value.includes(',')) throw invalid(place, turn, quoted(`${key}=${value}`));
       map.push(value);
     } else {
       records.set(key, value);
@@ -51,7 +52,7 @@ function recordLength(body: Buffer, at: number, place: Place): number {
   const space = digits.indexOf(' ');
   const length = space < 0 ? NaN : decimal(digits.slice(0, space));
   if (!(length >= 5 && length <= body.length - at && length > space + 2)) {
-    throw invalid(place, 'the length of a pax record', digits);
+    throw invalid(place, 'the length of a pax record', quoted(digits));
   }
   return length;
 }

@@ -11,12 +11,12 @@ export interface Place {
   readonly name?: ByteText | undefined;
 }
 
-/** The error for bytes that are no tar, or one that we refuse. */
+/** The error for bytes that are no tar, or one that we refuse. What they hold must be {@link quoted}. */
 export function invalid(place: Place, expected: string, found?: string | number): CasError {
   return new CasError('LAYER_INVALID', {
     subject: subject(place),
     expected,
-    ...(found === undefined ? {} : { found: shown(found) }),
+    ...(found === undefined ? {} : { found }),
   });
 }
 
@@ -29,12 +29,11 @@ export function tooLarge(place: Place, limit: number, what: string, found: numbe
   });
 }
 
-function subject({ offset, name }: Place): string {
-  return `tar offset ${offset}${name === undefined ? '' : `, ${shown(name)}`}`;
+/** Bytes of a tar for a message: no control characters, and not too long. */
+export function quoted(value: ByteText): string {
+  return safeJson(value.length > SHOWN ? `${value.slice(0, SHOWN)}…` : value);
 }
 
-function shown(value: string | number): string | number {
-  return typeof value === 'number'
-    ? value
-    : safeJson(value.length > SHOWN ? `${value.slice(0, SHOWN)}…` : value);
+function subject({ offset, name }: Place): string {
+  return `tar offset ${offset}${name === undefined ? '' : `, ${quoted(name)}`}`;
 }

@@ -3,7 +3,7 @@ import type { Header } from './header.js';
 import type { TarLimits } from './limits.js';
 import { decimal, numeric, paxTime, time } from './numbers.js';
 import type { PaxRecords } from './pax.js';
-import { invalid, tooLarge, type Place } from './refuse.js';
+import { invalid, quoted, tooLarge, type Place } from './refuse.js';
 import { EmbeddedMap, OldGnuMap, paxMap, type SparseMap } from './sparse.js';
 
 /** What extended headers say about the entry that follows them. */
@@ -52,8 +52,11 @@ export function resolve(
   const type = typeOf(header, name, place);
   const hasData = type === 'file';
   const declared = record(pax, 'size', place) ?? header.size;
-  // Go refuses the header's own negative size even where a pax record replaces it.
-  if (hasData) checkSize(Math.min(declared, header.size) < 0 ? -1 : declared, Number.MAX_SAFE_INTEGER, place);
+  // As Go has it: the header's own size is looked at before pax records and the name, which may make it a directory.
+  if ((hasData || header.type === 0) && header.size < 0) {
+    throw invalid(place, 'a size that is not negative', header.size);
+  }
+  if (hasData) checkSize(declared, Number.MAX_SAFE_INTEGER, place);
 
   let map: SparseMap | undefined;
   let size = hasData ? declared : 0;
@@ -126,7 +129,7 @@ function typeOf(header: Header, name: ByteText, place: Place): EntryType {
       if (!header.gnu) throw invalid(place, 'a GNU header', 'a sparse file of another format');
       return 'file';
     default:
-      throw invalid(place, 'a type of entry that a layer can have', String.fromCharCode(header.type));
+      throw invalid(place, 'a type of entry that a layer can have', quoted(String.fromCharCode(header.type)));
   }
 }
 
@@ -136,13 +139,15 @@ function record(pax: PaxRecords, key: string, place: Place): number | undefined 
   const value = pax.get(key);
   if (!value) return undefined;
   const number = decimal(value);
-  if (Number.isNaN(number)) throw invalid(place, `a number in ${key}`, value);
+  if (Number.isNaN(number)) throw invalid(place, `a number in ${key}`, quoted(value));
   return number;
 }
 
 function id(pax: PaxRecords, key: string, own: number, place: Place): number {
   const value = record(pax, key, place) ?? own;
-  if (value < 0 || value > MAX_ID) throw invalid(place, `${key} between 0 and ${MAX_ID}`, value);
+  if (value < 0 || value > MAX_ID) {
+    throw invalid(place, `${key.replace('SCHILY.dev', '')} between 0 and ${MAX_ID}`, value);
+  }
   return value;
 }
 
@@ -166,7 +171,7 @@ function timeRecord(pax: PaxRecords, key: string, place: Place): Time | undefine
   const value = pax.get(key);
   if (!value) return undefined;
   const parsed = paxTime(value);
-  if (!parsed) throw invalid(place, `a time in ${key}`, value);
+  if (!parsed) throw invalid(place, `a time in ${key}`, quoted(value));
   return time(parsed.seconds, parsed.nanoseconds);
 }
 

@@ -3,7 +3,7 @@ import { BLOCK } from './header.js';
 import type { TarLimits } from './limits.js';
 import { decimal, numeric } from './numbers.js';
 import type { PaxRecords } from './pax.js';
-import { invalid, tooLarge, type Place } from './refuse.js';
+import { invalid, quoted, tooLarge, type Place } from './refuse.js';
 
 /** The map of a sparse file, while its blocks are being read. */
 export interface SparseMap {
@@ -86,15 +86,16 @@ export class EmbeddedMap implements SparseMap {
       if (!this.complete) this.#take(line);
     }
     // Numbers have at most 19 digits; whatever is longer is none, and is not gathered.
-    if (!this.complete && last.length > BLOCK) throw invalid(this.#place, 'a number in the sparse map', last);
+    if (!this.complete && last.length > BLOCK)
+      throw invalid(this.#place, 'a number in the sparse map', quoted(last));
     this.#line = last;
   }
 
   #take(line: ByteText): void {
     const number = decimal(line);
-    if (Number.isNaN(number)) throw invalid(this.#place, 'a number in the sparse map', line);
+    if (Number.isNaN(number)) throw invalid(this.#place, 'a number in the sparse map', quoted(line));
     if (this.#count === undefined) {
-      if (number < 0) throw invalid(this.#place, 'how many ranges the sparse map has', line);
+      if (number < 0) throw invalid(this.#place, 'how many ranges the sparse map has', quoted(line));
       const { extents } = this.#limits;
       if (number > extents) throw tooLarge(this.#place, extents, 'ranges in a sparse file', number);
       this.#count = number;
