@@ -1,5 +1,5 @@
 // The file system that everything in a run is measured on.
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, statfsSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onExit } from './cleanup.mjs';
@@ -41,4 +41,10 @@ export async function makeDisk({ directory, gibibytes }) {
 /** Writes back what is dirty, so that one measurement does not pay for the one before. */
 export function settle(context) {
   return run(['sync', '-f', context.disk]);
+}
+
+/** Lets the kernel forget what it holds: pages (1), names and inodes (2), or both (3). Needs root. */
+export async function dropCaches(context, what = 3) {
+  await settle(context);
+  writeFileSync('/proc/sys/vm/drop_caches', String(what));
 }

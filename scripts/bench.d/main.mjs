@@ -5,16 +5,30 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { cleanUp } from './cleanup.mjs';
 import { makeDisk } from './disk.mjs';
+import { installPeers } from './install-peers.mjs';
 import { buildPassthrough } from './passthrough.mjs';
 import { table } from './report.mjs';
 import { rows as commitSmall } from './rows/commit-small.mjs';
 import { rows as ingest } from './rows/ingest.mjs';
+import { rows as layerMemory } from './rows/layer-memory.mjs';
+import { rows as layerViews } from './rows/layer-views.mjs';
+import { rows as layers } from './rows/layers.mjs';
 import { rows as read } from './rows/read.mjs';
 import { rows as resume } from './rows/resume.mjs';
 import { rows as startUp } from './rows/start-up.mjs';
 import { rows as walk } from './rows/walk.mjs';
 
-const ROWS = { ...read, ...walk, ...ingest, ...commitSmall, ...resume, ...startUp };
+const ROWS = {
+  ...read,
+  ...walk,
+  ...ingest,
+  ...commitSmall,
+  ...resume,
+  ...startUp,
+  ...layers,
+  ...layerViews,
+  ...layerMemory,
+};
 const FULL = {
   large: 2 ** 30,
   resumed: 2 ** 32,
@@ -22,6 +36,7 @@ const FULL = {
   listed: 10_000,
   commits: 10_000,
   stored: 200_000,
+  entries: 1_000_000,
   disk: 16,
 };
 const QUICK = {
@@ -31,17 +46,20 @@ const QUICK = {
   listed: 1000,
   commits: 1000,
   stored: 5000,
+  entries: 20_000,
   disk: 2,
 };
 
 const USAGE = `usage: scripts/bench [options] [row…]
 
-rows: ${Object.keys(ROWS).join(' ')} (default: all)
+rows: ${Object.keys(ROWS).join(' ')} (default: all);
+      "layers" is all whose name begins with it
 
   --json FILE      also write the figures as JSON
   --disk DIR       measure in DIR instead of on a new ext4 (which needs root)
   --repeats N      samples of each figure (default 5, with --quick 3)
   --quick          small sizes, to try the benchmark out: its figures mean nothing
+  --install-peers  install podman, containerd, umoci and tar-split where they are missing
   --program FILE   the cas-mount.js to measure (default: the one of this checkout)
 
 The exit code is 1 when a bar is not met. TMPDIR is where the file system image is made.
@@ -54,6 +72,7 @@ const { values, positionals } = parseArgs({
     disk: { type: 'string' },
     repeats: { type: 'string' },
     quick: { type: 'boolean', default: false },
+    'install-peers': { type: 'boolean', default: false },
     program: { type: 'string', default: join(import.meta.dirname, '../../dist/src/cas-mount.js') },
     help: { type: 'boolean', short: 'h', default: false },
   },
@@ -62,7 +81,10 @@ if (values.help) {
   process.stdout.write(USAGE);
   process.exit(0);
 }
-const unknown = positionals.filter((name) => !(name in ROWS));
+const chosen = positionals.flatMap((name) =>
+  name === 'layers' ? Object.keys(ROWS).filter((row) => row.startsWith('layers-')) : [name],
+);
+const unknown = chosen.filter((name) => !(name in ROWS));
 const repeats = Number(values.repeats ?? (values.quick ? 3 : 5));
 if (unknown.length > 0 || !(repeats >= 1)) {
   process.stderr.write(
@@ -87,6 +109,7 @@ const context = {
 };
 
 async function measure() {
+  if (values['install-peers']) await installPeers(context);
   log('making the file system');
   const { base, disk, note } = await makeDisk({ directory: values.disk, gibibytes: sizes.disk });
   Object.assign(context, { base, disk });
@@ -95,7 +118,7 @@ async function measure() {
   context.passthrough = await buildPassthrough(context);
   if (context.passthrough.note) context.note(context.passthrough.note);
   const entries = [];
-  for (const name of positionals.length > 0 ? positionals : Object.keys(ROWS)) {
+  for (const name of chosen.length > 0 ? chosen : Object.keys(ROWS)) {
     log(`row ${name}`);
     try {
       entries.push(...(await ROWS[name](context)));
