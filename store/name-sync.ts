@@ -12,6 +12,10 @@ const QUICK = 2;
  * A sync for one who is alone is made at once where syncs have been quick lately, as they are on flash: a trip to the
  * thread pool adds a quarter to its time (ext4 on a loop device: 0.39 ms at once, 0.48 to 0.55 ms on the pool), and
  * sharing has nothing to gain.
+ *
+ * A disk that hangs in such a sync holds up every request until it answers, as it does in each other operation that is
+ * made at once. Nothing is lost by it, and it does not come again: one sync of 8 ms or more takes all to the pool until
+ * they have been quick for a while.
  */
 export function nameSync(): (directory: number, alone: boolean) => Promise<void> {
   const shared = new Map<number, () => Promise<void>>();
