@@ -13,7 +13,7 @@ import { nameOf, type Name, type Node } from './node.js';
 import { RootDirectory } from './root-directory.js';
 import { statusDirectory } from './status-directory.js';
 import { StacksDirectory } from './stacks/stacks-directory.js';
-import { layersDirectory } from './view/layers-directory.js';
+import { LayerDirectory } from './view/layer-directory.js';
 import { Views } from './view/view.js';
 import { VirtualFile } from './virtual-file.js';
 
@@ -33,6 +33,7 @@ export interface TreeOptions {
 /** What the nodes of one mounted tree share. */
 export interface TreeContext {
   readonly store: Store;
+  readonly views: Views;
   readonly owner: { readonly uid: number; readonly gid: number };
   readonly umask: number;
   /** The node of an ingest: the same one as long as the ingest lives. */
@@ -45,34 +46,55 @@ export interface TreeContext {
   directoryMoved(from: string, to: string): void;
 }
 
+/** What is mounted of a store. */
+export interface Tree {
+  /** All of it. */
+  readonly filesystem: FileSystem;
+  /** `layers/` alone: what never changes, for a mount that the kernel may keep in its caches and open by itself. */
+  readonly layers: FileSystem;
+  readonly views: Views;
+}
+
 /** Builds the mounted tree of a store: `ingest/`, `blobs/`, `layers/`, `stacks/`, `.cas/`, and ingests beside them. */
-export function mountTree(store: Store, options: TreeOptions): FileSystem {
+export function mountTree(store: Store, options: TreeOptions): Tree {
   const context = createContext(store, options);
-  const { owner } = context;
+  const { owner, views } = context;
   const blobs = Object.fromEntries(ALGORITHMS.map((alg) => [alg, new BlobDirectory(context, alg)]));
-  const views = new Views(store.layers, owner);
   const about = new FixedDirectory('/.cas', 0o555, owner, {
     version: new VirtualFile('/.cas/version', owner, () => `${options.version}\n`),
     stats: new VirtualFile('/.cas/stats', owner, () => `${JSON.stringify(options.stats(), null, 2)}\n`),
     status: statusDirectory(store, owner, '/.cas/status', ''),
     'status-root': statusDirectory(store, owner, '/.cas/status-root', '/'),
   });
+  const chains = new LayerDirectory('/layers/sha256', views, owner);
+  const layers = new FixedDirectory('/layers', 0o555, owner, { sha256: chains });
   const children = new Map<Name, Node>([
     [nameOf('ingest'), context.directoryOf('')],
     [nameOf('blobs'), new BlobsDirectory(context, blobs)],
-    [nameOf('layers'), layersDirectory(views, owner)],
+    [nameOf('layers'), layers],
     [nameOf('stacks'), new StacksDirectory(context)],
     [nameOf('.cas'), about],
   ]);
-  return new FileSystem(new RootDirectory(context, children), () => statfs(store.root), views);
+  const filesystem = new FileSystem(new RootDirectory(context, children), () => statfs(store.root), views);
+  const tree = { filesystem, layers: new FileSystem(layers, () => statfs(store.root), views), views };
+  store.layers.changed = (layer) => {
+    const names = chains.changed(layer);
+    for (const shown of [tree.filesystem, tree.layers]) {
+      for (const name of names) shown.forgetName(chains, name);
+      shown.forgetContent(chains);
+    }
+  };
+  return tree;
 }
 
 function createContext(store: Store, options: TreeOptions): TreeContext {
   const files = new WeakMap<Ingest, IngestFile>();
   const directories = new Map<string, IngestDirectory>();
+  const owner = { uid: options.uid ?? process.getuid?.() ?? 0, gid: options.gid ?? process.getgid?.() ?? 0 };
   const context: TreeContext = {
     store,
-    owner: { uid: options.uid ?? process.getuid?.() ?? 0, gid: options.gid ?? process.getgid?.() ?? 0 },
+    views: new Views(store.layers, owner),
+    owner,
     umask: options.umask ?? 0o022,
     fileOf: (ingest) => {
       const file = files.get(ingest) ?? new IngestFile(ingest);

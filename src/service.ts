@@ -6,6 +6,7 @@ import type { Configuration } from './configuration.js';
 import type { Status } from './control/protocol.js';
 import { Failure, messageOf, MOUNT_EXIT } from './failure.js';
 import type { Log } from './log.js';
+import { mountWithViews } from './mount-with-views.js';
 import { observe } from './observer.js';
 import { Statistics } from './statistics.js';
 import { VERSION } from './version.js';
@@ -47,10 +48,11 @@ export async function mountStore(
     defects: statistics.defects,
     operations: statistics.operations(),
   });
-  const filesystem = mountTree(store, { ...ownership(configuration), version: VERSION, stats: status });
+  const tree = mountTree(store, { ...ownership(configuration), version: VERSION, stats: status });
+  const { filesystem } = tree;
   const request = { mountpoint, source: store.root, options: kernelOptions };
   const observer = observe(statistics, log);
-  const mount = await transport.mount(filesystem, request, observer).catch((error: unknown) => {
+  const mount = await mountWithViews(tree, transport, request, observer).catch((error: unknown) => {
     throw new Failure(MOUNT_EXIT.mount, `${mountpoint}: mounting failed: ${messageOf(error)}`, error);
   });
   mounted = mount;

@@ -35,8 +35,10 @@ export class StackDirectory implements Node {
     return directoryAttr(this.#ino, 0o755 & ~umask, owner, this.#changed);
   }
 
-  lookup(name: Name): Node | undefined {
-    return this.#links().get(name);
+  async lookup(name: Name): Promise<Node | undefined> {
+    const link = this.#links().get(name);
+    if (link !== undefined) await this.#context.views.onLook();
+    return link;
   }
 
   *entries(): Iterable<readonly DirEntry[]> {

@@ -24,12 +24,24 @@ export interface Mounted {
   abort(): void;
 }
 
+/** A mount of immutable files on a directory of another mount of this process. */
+export interface InnerMount {
+  /** Mounts it, if it is not there; settles when it is, or cannot be. Undefined where it is there. */
+  attach(): Promise<void> | undefined;
+  /** Takes it away, unless it is in use. */
+  detach(): Promise<void>;
+  /** Ends it. The mount around it must be gone, or about to go. */
+  end(): Promise<void>;
+}
+
 /** Something that can carry a {@link FileSystem}. */
 export interface Transport {
   readonly name: Mounted['transport'];
   /** Undefined where it can run; otherwise what is missing, in words a user can act on. */
   unavailable(): string | undefined;
   mount(filesystem: FileSystem, request: MountRequest, observer: Observer): Promise<Mounted>;
+  /** Prepares a mount within one of its own, where it can. Nothing is mounted before it is attached. */
+  within?(filesystem: FileSystem, request: MountRequest, observer: Observer): Promise<InnerMount | undefined>;
 }
 
 /** What a transport reports; the daemon turns it into metrics and log lines. */

@@ -29,6 +29,8 @@ export class LayerDirectory implements Node {
 
   async lookup(name: Name): Promise<Node | undefined> {
     const { layers } = this.#views;
+    // Not waited for: the kernel holds the lock of a directory in which a mount may have to be made.
+    void this.#views.onLook();
     const hex = name.endsWith(TAR) ? name.slice(0, -TAR.length) : name;
     if (!isHexOf('sha256', hex)) return undefined;
     await layers.load();
@@ -43,9 +45,10 @@ export class LayerDirectory implements Node {
     for (const layer of layers.all()) yield namesOf(layer);
   }
 
-  /** A layer has come or gone. */
-  changed(): void {
+  /** A layer has come or gone; the names that it has, or had. */
+  changed(layer: Layer): Name[] {
     this.#changed = nowNs();
+    return namesOf(layer).map(({ name }) => name);
   }
 }
 

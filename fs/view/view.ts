@@ -30,6 +30,9 @@ export class Views {
     this.#owner = owner;
   }
 
+  /** Called before something is looked up that leads to a view; what it gives may be waited for. */
+  onLook: () => Promise<void> | undefined = () => undefined;
+
   /** The root of the tree of a layer. */
   async root(layer: Layer): Promise<Node> {
     const view = this.#shown.get(layer) ?? (await this.#show(layer));

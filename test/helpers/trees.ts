@@ -15,7 +15,7 @@ export interface TemporaryTree {
 export async function temporaryTree(t: ExecutionContext): Promise<TemporaryTree> {
   const opened = await temporaryStore(t);
   const build = (): FileSystem =>
-    mountTree(opened.store, { version: 'test', stats: () => ({ requests: 1 }) });
+    mountTree(opened.store, { version: 'test', stats: () => ({ requests: 1 }) }).filesystem;
   let fs = build();
   t.teardown(() => fs.close());
   return {

@@ -29,6 +29,12 @@ export const kernelTransport: Transport = {
     const { serve } = await import('./session.js');
     return serve(filesystem, await attach(request), observer);
   },
+
+  async within(filesystem, request, observer) {
+    if (process.geteuid?.() !== 0) return undefined;
+    const { innerMount } = await import('./inner-mount.js');
+    return innerMount(filesystem, request, observer);
+  },
 };
 
 function helperPresent(): boolean {

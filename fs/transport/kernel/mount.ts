@@ -5,7 +5,7 @@ import { mountAt } from '../../mounts.js';
 import type { MountRequest } from '../transport.js';
 import { detachThroughHelper, mountThroughHelper, unmountThroughHelper } from './fusermount.js';
 
-const SUBTYPE = 'cas-mount';
+export const SUBTYPE = 'cas-mount';
 /** Flags of mount(2) and what takes them back, by the options that say so. */
 const FLAGS: Readonly<Record<string, readonly [set: number, clear: number]>> = {
   ro: [1, 0],
@@ -29,13 +29,13 @@ const FLAGS: Readonly<Record<string, readonly [set: number, clear: number]>> = {
 };
 const NOSUID_NODEV = 2 | 4;
 const MNT_DETACH = 2;
-const UMOUNT_NOFOLLOW = 8;
+export const UMOUNT_NOFOLLOW = 8;
 const F_SETFL = 4;
 
 const mount = bind(
   'int mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)',
 );
-const umount2 = bind('int umount2(const char *target, int flags)');
+export const umount2 = bind('int umount2(const char *target, int flags)');
 const fcntl = bind('int fcntl(int fd, int command, int argument)');
 
 /** A mount whose requests come to `fd`. */
@@ -88,8 +88,23 @@ export async function attach(request: MountRequest): Promise<Attachment> {
  * Without allow_other only root reaches the mount, whom no permission stops; to have the kernel check all the same
  * costs it four GETATTR for each commit, since every change of a directory makes it ask for the mode again.
  */
-function mountDirectly({ mountpoint, source, options }: MountRequest): number | undefined {
+function mountDirectly(request: MountRequest): number | undefined {
+  const { mountpoint, source } = request;
   const fd = openSync('/dev/fuse', files.O_RDWR | files.O_NONBLOCK);
+  const { flags, data } = mountOptions(request, fd);
+  try {
+    mount(source, mountpoint, `fuse.${SUBTYPE}`, flags, data);
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    const errno = -((error as NodeJS.ErrnoException).errno ?? -os.errno.EIO);
+    if (errno === os.errno.EPERM) return undefined;
+    throw systemError('mount', errno, mountpoint);
+  }
+}
+
+/** The flags and the data of mount(2) for a mount whose requests come to `fd`. */
+export function mountOptions({ options }: MountRequest, fd: number): { flags: number; data: string } {
   let flags = NOSUID_NODEV;
   const data = [`fd=${fd}`, 'rootmode=40000', 'user_id=0', `group_id=${process.getgid?.() ?? 0}`];
   if (options.includes('allow_other')) data.push('default_permissions');
@@ -98,15 +113,7 @@ function mountDirectly({ mountpoint, source, options }: MountRequest): number | 
     if (flag) flags = (flags | flag[0]) & ~flag[1];
     else data.push(option);
   }
-  try {
-    mount(source, mountpoint, `fuse.${SUBTYPE}`, flags, data.join(','));
-    return fd;
-  } catch (error) {
-    closeSync(fd);
-    const errno = -((error as NodeJS.ErrnoException).errno ?? -os.errno.EIO);
-    if (errno === os.errno.EPERM) return undefined;
-    throw systemError('mount', errno, mountpoint);
-  }
+  return { flags, data: data.join(',') };
 }
 
 async function mountByHelper({ mountpoint, source, options }: MountRequest): Promise<number> {
