@@ -6,7 +6,7 @@ import type { Payload } from './location.js';
 import { DIGEST } from './row.js';
 import { PACK } from './set-directory.js';
 
-/** The most payloads in a window: a lookup of so many takes as long as the write of one. */
+/** The most payloads in a window: half of what 1 MiB of a tar can have, which is two blocks for each. */
 const MOST = 512;
 
 /** Small payloads that are looked up and written together. */

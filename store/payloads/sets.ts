@@ -25,7 +25,7 @@ export async function removeSet(root: string, set: string): Promise<void> {
 
 /**
  * Frees the space of what is not kept of a set: files are removed, and holes are made in the pack, so that what is kept
- * stays where it is. Where a file system has no holes, the pack stays as it is.
+ * stays where it is. Where a file system has no holes, the pack stays as it is. A set without anything to keep is removed.
  * @param keep - payloads that are needed; those of other sets do not count
  */
 export async function trim(root: string, set: string, keep: Iterable<Payload>): Promise<void> {

@@ -119,6 +119,8 @@ export class PayloadWriter {
     await this.#pack.close();
     const { directory, ledger } = this.#to;
     const rows = ledger.rows();
+    // A large payload that turned out to be known has made the directory.
+    if (rows.length === 0) await this.discard();
     const set = rows.length === 0 ? undefined : directory.set;
     return { set, rows, used: ledger.used, stored: ledger.stored, shared: ledger.shared };
   }

@@ -15,7 +15,7 @@ export async function verifyAssembled(reader: RangeReader, expected: Digest): Pr
   const hasher = await createHasher(algorithmOf(expected));
   try {
     for await (const block of blocks(reader)) await hasher.update(block);
-    require(expected, hasher.digest());
+    requireSame(expected, hasher.digest());
   } finally {
     hasher.dispose();
   }
@@ -36,7 +36,7 @@ export async function* exportTar(tar: AssembledTar, diffId: Digest): AsyncGenera
       for (const check of checks) if (check.status === 'rejected') throw check.reason;
       yield block;
     }
-    require(diffId, hasher.digest());
+    requireSame(diffId, hasher.digest());
   } finally {
     payloads.dispose();
     hasher.dispose();
@@ -64,6 +64,6 @@ async function block(reader: RangeReader, offset: number): Promise<Buffer> {
   throw new CasError('LAYER_DAMAGED', { expected: `${reader.size} bytes`, found: offset + found });
 }
 
-function require(expected: Digest, found: Digest): void {
+function requireSame(expected: Digest, found: Digest): void {
   if (found !== expected) throw new CasError('LAYER_DAMAGED', { subject: expected, expected, found });
 }

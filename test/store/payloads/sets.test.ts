@@ -121,21 +121,33 @@ rooted('on a full disk the writer fails with ENOSPC, and giving up frees all of 
   t.is((await store.put([seededBytes(5 << 20, 3)])).stored, 5 << 20);
 });
 
-rooted('payloads that were synced are there after a power cut', async (t) => {
-  const disk = await smallDisk(t, 32);
-  const store = new PayloadStore(disk);
-  const contents = [10, 60_000, 100_000, 5 << 20].map((size, seed) => seededBytes(size, seed + 1));
-  const fileSystem = await openFileSystemSync(disk);
-  const { payloads } = await store.put(contents);
-  await fileSystem.sync();
-  await fileSystem.close();
-  cutPower(disk);
-  await mountAgain(disk);
-  for (const [number, content] of contents.entries())
-    t.true(await isWhole(store, known(payloads[number]), content));
-  const again = await openFileSystemSync(disk);
-  cutPower(disk);
-  await t.throwsAsync(again.sync(), { code: 'EIO' });
-  await again.close();
-  await mountAgain(disk);
-});
+rooted(
+  'payloads that were synced are there after a power cut, and a disk that has stopped is EIO',
+  async (t) => {
+    const disk = await smallDisk(t, 32);
+    const store = new PayloadStore(disk);
+    const contents = [10, 60_000, 100_000, 5 << 20].map((size, seed) => seededBytes(size, seed + 1));
+    const fileSystem = await openFileSystemSync(disk);
+    const { payloads } = await store.put(contents);
+    await fileSystem.sync();
+    await fileSystem.close();
+    cutPower(disk);
+    await mountAgain(disk);
+    for (const [number, content] of contents.entries())
+      t.true(await isWhole(store, known(payloads[number]), content));
+    const again = await openFileSystemSync(disk);
+    const writers = [store.writer(), store.writer()];
+    cutPower(disk);
+    for (const [number, writer] of writers.entries()) {
+      const content = seededBytes(number === 0 ? 1000 : 5 << 20, 9);
+      writer.begin(content.length);
+      writer.data(content);
+      writer.end();
+      await t.throwsAsync(writer.settle(), { code: 'EIO' });
+      await writer.discard().catch(() => undefined);
+    }
+    await t.throwsAsync(again.sync(), { code: 'EIO' });
+    await again.close();
+    await mountAgain(disk);
+  },
+);
