@@ -1,5 +1,8 @@
+import { existsSync } from 'node:fs';
 import test from 'ava';
 import type { Variant } from '../e2e/variants.js';
+import { isAlive, until } from '../src/process/site.js';
+import { directoryOf } from '../store/ingest/checkpoints/on-disk.js';
 import { Faulty } from './faulty.js';
 import { FULL, LIMIT, spread, VARIANTS } from './form.js';
 import type { Format } from './loop-disk.js';
@@ -29,6 +32,42 @@ function testInFull(variant: Variant, format: Format): void {
     }
   }
 }
+
+/** So large that its bytes have not been read again when the daemon is killed: until then no state is of this boot. */
+const LARGE = 64 << 20;
+
+function testAfterReboot(variant: Variant, format: Format): void {
+  const title = 'a kill after a restart of the machine takes nothing of what was written since';
+  test.serial(`${variant.name} on ${format}: ${title}`, async (t) => {
+    t.timeout(LIMIT);
+    const faulty = await Faulty.of(t, variant, { format, args: ['--checkpoint', '1G'] });
+    const { mount, shim } = faulty;
+    const variables = await faulty.case(LARGE);
+    await faulty.sh('head -c -200000 "$src" > "ingest/$ref"', variables);
+    const seals = `${directoryOf(mount.site.store, variables['ref'])}/checkpoints`;
+    await until('the state of its hash is saved', () => existsSync(seals));
+    await mount.kill();
+    shim.reboot();
+    await faulty.restart();
+    const pid = mount.site.daemon;
+    const append = `
+      tail -c 200000 "$src" > "$scratch/rest"
+      exec 3>> "ingest/$ref"
+      head -c 100000 "$scratch/rest" >&3
+      kill -9 $pid
+      echo "$((size - 100000)) sha256:$hex $src $ref" > "$ingests"`;
+    await faulty.sh(append, { ...variables, pid: `${pid}` });
+    await until('the daemon is gone', () => !isAlive(pid));
+    await faulty.restart();
+    await faulty.stop(mount.site.daemon);
+    await faulty.verify('after the kill');
+    await faulty.restart();
+    await faulty.sh('tail -c 100000 "$src" >> "ingest/$ref"; mv "ingest/$ref" "$blob"', variables);
+    faulty.sound();
+  });
+}
+
+for (const variant of VARIANTS.slice(0, 1)) testAfterReboot(variant, 'ext4 without a journal');
 
 if (FULL) {
   for (const variant of VARIANTS) testInFull(variant, 'ext4');
