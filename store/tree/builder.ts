@@ -42,6 +42,7 @@ const TURN = 512;
 export class TreeBuilder {
   readonly #cache: NodeCache;
   readonly #limits: LayerLimits;
+  readonly #base: NodeDigest | undefined;
   readonly #tree: DraftTree;
   /** What the layer hides; undefined once it is hidden. */
   #hiding: Hiding[] | undefined = [];
@@ -50,10 +51,11 @@ export class TreeBuilder {
   /** The encoded inodes of files that are seen only through hard links. */
   readonly #pseudoLinks = new Map<ByteText, Handle>();
 
-  private constructor(cache: NodeCache, base: RootRecord | undefined, limits: LayerLimits) {
+  private constructor(cache: NodeCache, limits: LayerLimits, base?: NodeDigest, record?: RootRecord) {
     this.#cache = cache;
     this.#limits = limits;
-    this.#tree = new DraftTree(base, limits.names);
+    this.#base = base;
+    this.#tree = new DraftTree(record, limits.names);
   }
 
   /**
@@ -61,7 +63,7 @@ export class TreeBuilder {
    * @throws CasError LAYER_DAMAGED
    */
   static async open(cache: NodeCache, base?: NodeDigest, limits = LAYER_LIMITS): Promise<TreeBuilder> {
-    return new TreeBuilder(cache, base && (await loadRoot(cache, base)), limits);
+    return new TreeBuilder(cache, limits, base, base && (await loadRoot(cache, base)));
   }
 
   /** @throws CasError LAYER_INVALID, LAYER_TOO_LARGE */
@@ -91,6 +93,7 @@ export class TreeBuilder {
     if (this.#hiding) await this.#hide(this.#hiding);
     const { arena, links, root } = this.#tree;
     const sink = new NodeSink();
+    if (this.#base) sink.know(this.#base);
     const writing = { cache: this.#cache, arena, sink, cutter: new LeafCutter(sink) };
     const rootContent = await this.#writeDirectories(writing);
     const table = { base: links.base, changes: await links.changes(this.#cache) };

@@ -25,7 +25,7 @@ export async function writeDirectory(
   { base, changes }: Pick<DraftDirectory, 'base' | 'changes'>,
 ): Promise<DirectoryContent> {
   const { cutter, sink, cache } = writing;
-  if (base && !changes) return base;
+  if (base && !changes?.size) return base;
   // Text of one byte per character is ordered as its bytes are.
   const names = changes ? [...changes.keys()].sort() : [];
   const add = (end: number): void => {
