@@ -13,9 +13,10 @@ import { LeafCutter } from './leaf-cutter.js';
 import type { NodeCache } from './node-cache.js';
 import { type NewNode, NodeSink } from './node-sink.js';
 import { loadRoot } from './reader.js';
+import { type Place, RecentParent } from './recent-parent.js';
 import { RootRecord, writeRoot } from './root-record.js';
 import { tarAttributes, tarInode } from './tar-inode.js';
-import { type Components, readTarName, type TarName } from './tar-name.js';
+import { type Components, readTarName, type TarName, WHITEOUT } from './tar-name.js';
 import { walk } from './walk.js';
 import { type Nodes, withNodes } from './with-nodes.js';
 import { writeDirectory, type Writing } from './write-directory.js';
@@ -42,7 +43,9 @@ const TURN = 512;
 export class TreeBuilder {
   readonly #cache: NodeCache;
   readonly #limits: LayerLimits;
+  readonly #base: NodeDigest | undefined;
   readonly #tree: DraftTree;
+  readonly #recent: RecentParent;
   /** What the layer hides; undefined once it is hidden. */
   #hiding: Hiding[] | undefined = [];
   /** Paths of the directories that the layer has itself. */
@@ -50,10 +53,12 @@ export class TreeBuilder {
   /** The encoded inodes of files that are seen only through hard links. */
   readonly #pseudoLinks = new Map<ByteText, Handle>();
 
-  private constructor(cache: NodeCache, base: RootRecord | undefined, limits: LayerLimits) {
+  private constructor(cache: NodeCache, limits: LayerLimits, base?: NodeDigest, record?: RootRecord) {
     this.#cache = cache;
     this.#limits = limits;
-    this.#tree = new DraftTree(base, limits.names);
+    this.#base = base;
+    this.#tree = new DraftTree(record, limits.names);
+    this.#recent = new RecentParent(this.#tree);
   }
 
   /**
@@ -61,11 +66,12 @@ export class TreeBuilder {
    * @throws CasError LAYER_DAMAGED
    */
   static async open(cache: NodeCache, base?: NodeDigest, limits = LAYER_LIMITS): Promise<TreeBuilder> {
-    return new TreeBuilder(cache, base && (await loadRoot(cache, base)), limits);
+    return new TreeBuilder(cache, limits, base, base && (await loadRoot(cache, base)));
   }
 
   /** @throws CasError LAYER_INVALID, LAYER_TOO_LARGE */
   survey(entry: TarEntry): void {
+    if (entry.type !== 'directory' && !entry.name.includes(WHITEOUT)) return;
     const name = readTarName(entry.name);
     if (name.kind === 'whiteout' || name.kind === 'opaque') this.#hiding?.push(name);
     else if (name.kind === 'path' && entry.type === 'directory') this.#own.add(name.components.join('/'));
@@ -77,6 +83,8 @@ export class TreeBuilder {
    */
   add(entry: TarEntry, content?: FileContent): void | Promise<void> {
     if (this.#hiding) return this.#hide(this.#hiding).then(() => this.add(entry, content));
+    const place = this.#recent.place(entry.name);
+    if (place) return withNodes(this.#cache, (nodes) => this.#addAt(nodes, place, entry, content));
     const name = readTarName(entry.name);
     if (name.kind === 'pseudo-link' && entry.type === 'file') {
       const inode = this.#tree.addEntry(tarInode(entry, content, this.#limits));
@@ -91,6 +99,7 @@ export class TreeBuilder {
     if (this.#hiding) await this.#hide(this.#hiding);
     const { arena, links, root } = this.#tree;
     const sink = new NodeSink();
+    if (this.#base) sink.know(this.#base);
     const writing = { cache: this.#cache, arena, sink, cutter: new LeafCutter(sink) };
     const rootContent = await this.#writeDirectories(writing);
     const table = { base: links.base, changes: await links.changes(this.#cache) };
@@ -130,24 +139,28 @@ export class TreeBuilder {
 
   #add(nodes: Nodes, components: Components, entry: TarEntry, content: FileContent | undefined): void {
     const name = components.at(-1);
-    const parent =
-      name === undefined ? undefined : walk(this.#tree, nodes, components.slice(0, -1), { create: true });
-    if (name === undefined || !parent) {
+    if (name === undefined) {
       this.#addRoot(entry);
       return;
     }
+    const parent = walk(this.#tree, nodes, components.slice(0, -1), { create: true }) ?? this.#tree.root;
+    this.#recent.keep(entry.name, components, parent);
+    this.#addAt(nodes, { parent, name }, entry, content);
+  }
+
+  #addAt(nodes: Nodes, place: Place, entry: TarEntry, content: FileContent | undefined): void {
+    const { parent, name } = place;
     const old = this.#tree.child(nodes, parent, name);
     if (entry.type === 'link') {
-      this.#addLink(nodes, parent, name, old, entry);
-      return;
-    }
-    if (entry.type === 'directory') {
+      this.#addLink(nodes, place, old, entry);
+    } else if (entry.type === 'directory') {
       const attributes = this.#tree.addAttributes(tarAttributes(entry, this.#limits));
       if (old instanceof DraftDirectory) this.#tree.describe(old, attributes);
       else this.#tree.makeDirectory(parent, name, old, attributes);
-      return;
+    } else {
+      const added = this.#tree.addEntry(tarInode(entry, content, this.#limits));
+      this.#tree.replace(parent, name, old, added);
     }
-    this.#tree.replace(parent, name, old, this.#tree.addEntry(tarInode(entry, content, this.#limits)));
   }
 
   #addRoot(entry: TarEntry): void {
@@ -163,13 +176,7 @@ export class TreeBuilder {
   }
 
   /** The attributes of a link's own header mean nothing: they are those of the inode that it leads to. */
-  #addLink(
-    nodes: Nodes,
-    parent: DraftDirectory,
-    name: ByteText,
-    old: Child | undefined,
-    entry: TarEntry,
-  ): void {
+  #addLink(nodes: Nodes, { parent, name }: Place, old: Child | undefined, entry: TarEntry): void {
     const target = readTarName(entry.linkName);
     if (target.kind === 'pseudo-link') {
       const inode = this.#pseudoLinks.get(target.components.join('/'));

@@ -33,6 +33,7 @@ export class DraftTree {
   readonly #writer = new ByteWriter();
   readonly #implied: Handle;
   #names = 0;
+  #version = 0;
 
   /** @param limit how many names may be added */
   constructor(base: RootRecord | undefined, limit: number) {
@@ -46,6 +47,11 @@ export class DraftTree {
   /** Names that were added, each as often as it was. */
   get names(): number {
     return this.#names;
+  }
+
+  /** Changes when a path that led to a directory may lead elsewhere. */
+  get version(): number {
+    return this.#version;
   }
 
   addAttributes(attributes: Attributes): Handle {
@@ -92,7 +98,7 @@ export class DraftTree {
     entry: Handle | DraftDirectory,
   ): void {
     this.#count(parent.pathLength + 1 + name.length);
-    if (old) this.links.drop(old);
+    if (old) this.#drop(old);
     parent.set(flatName(name), entry);
   }
 
@@ -115,14 +121,14 @@ export class DraftTree {
   }
 
   remove(parent: DraftDirectory, name: ByteText, old: Child): void {
-    this.links.drop(old);
+    this.#drop(old);
     if (parent.base) parent.set(flatName(name), REMOVED);
     else parent.changes?.delete(name);
   }
 
   /** Takes everything out of a directory. */
   empty(directory: DraftDirectory): void {
-    this.links.drop(directory);
+    this.#drop(directory);
     directory.base = undefined;
     directory.changes = undefined;
   }
@@ -135,6 +141,11 @@ export class DraftTree {
         if (typeof change !== 'number') all.push(change);
     }
     return all;
+  }
+
+  #drop(child: Child): void {
+    this.links.drop(child);
+    this.#version++;
   }
 
   #count(pathLength: number): void {

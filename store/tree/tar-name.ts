@@ -17,7 +17,8 @@ export type TarName =
   /** Never seen. */
   | { readonly kind: 'hidden' };
 
-const WHITEOUT = '.wh.';
+/** What the name of a whiteout begins with. */
+export const WHITEOUT = '.wh.';
 const OPAQUE = '.wh..wh..opq';
 const AUFS = '.wh..wh.';
 const PSEUDO_LINKS = '.wh..wh.plnk';

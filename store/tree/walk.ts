@@ -2,13 +2,11 @@ import { CasError } from '../errors.js';
 import type { ByteText } from '../tar/entry.js';
 import { DraftDirectory } from './draft-directory.js';
 import { type DraftTree, pathText } from './draft-tree.js';
-import { checkName, type Components } from './tar-name.js';
+import { checkName, type Components, WHITEOUT } from './tar-name.js';
 import type { Nodes } from './with-nodes.js';
 
 /** As many symlinks as Linux follows in one path. */
 const HOPS = 40;
-
-const WHITEOUT = '.wh.';
 
 export interface WalkOptions {
   /** Makes directories of what is missing or is none. */

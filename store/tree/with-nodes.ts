@@ -35,7 +35,8 @@ export class Nodes {
   /** A leaf that an index names. @throws CasError LAYER_DAMAGED */
   leaf(digest: NodeDigest, sums: Sums): Leaf {
     const node = checked(this.#get(digest), sums);
-    if (node.kind !== 'leaf') throw damaged('an index is below another');
+    if (node.kind !== 'leaf' || node.sums.entries !== sums.entries)
+      throw damaged('a leaf is not that of its index');
     return node;
   }
 

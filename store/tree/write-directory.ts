@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { ByteText } from '../tar/entry.js';
 import type { Arena } from './arena.js';
 import { type Change, type DraftDirectory, REMOVED } from './draft-directory.js';
@@ -6,6 +7,9 @@ import type { LeafCutter } from './leaf-cutter.js';
 import { leavesOf, readLeaf } from './leaves.js';
 import type { NodeCache } from './node-cache.js';
 import type { NodeSink } from './node-sink.js';
+
+/** Names that are written before other work has its turn. */
+const TURN = 8192;
 
 /** What encoding needs. */
 export interface Writing {
@@ -25,7 +29,7 @@ export async function writeDirectory(
   { base, changes }: Pick<DraftDirectory, 'base' | 'changes'>,
 ): Promise<DirectoryContent> {
   const { cutter, sink, cache } = writing;
-  if (base && !changes) return base;
+  if (base && !changes?.size) return base;
   // Text of one byte per character is ordered as its bytes are.
   const names = changes ? [...changes.keys()].sort() : [];
   const add = (end: number): void => {
@@ -49,7 +53,10 @@ export async function writeDirectory(
     }
     add(end);
   }
-  add(names.length);
+  while (at < names.length) {
+    add(Math.min(names.length, at + TURN));
+    if (at < names.length) await setImmediate();
+  }
   return cutter.finish();
 }
 
