@@ -73,13 +73,13 @@ function assemble(
   options: StoreOptions,
 ): Store {
   const ingests = new Ingests(root, blobs, durability, options);
-  const { layers, stacks, close: closeLayers } = openLayers(root, options.limits ?? {}, options.report);
+  const opened = openLayers(root, options.limits ?? {}, options.report);
   const closeAll = async (): Promise<void> => {
     try {
       await ingests.close();
       await durability.flush();
     } finally {
-      await closeLayers();
+      await opened.close();
       await labels.close();
       await blobs.close();
       lock.release();
@@ -93,8 +93,8 @@ function assemble(
     blobs,
     labels,
     ingests,
-    layers,
-    stacks,
+    layers: opened.layers,
+    stacks: opened.stacks,
     close: () => (closed ??= closeAll()),
   };
 }
