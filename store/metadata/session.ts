@@ -2,7 +2,6 @@ import { existsSync, promises } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { CasError } from '../errors.js';
 import { fsyncDirectory, onPool } from '../files.js';
-import { inBatches } from '../in-batches.js';
 import { type ByteLevel, openLevel, readThrough } from './level.js';
 import { checksum, checksumIn, seal, unseal } from './row.js';
 import { decodeTrailer, encodeTrailer, Ledger, TRAILER, type Trailer } from './trailer.js';
@@ -83,9 +82,10 @@ export class Session {
    */
   async write(operations: readonly Operation[], whole = this.whole): Promise<void> {
     const ledger = this.#trailer.ledger.copy();
-    const present = await this.#level.hasMany(operations.map(({ key }) => key));
-    await inBatches(operations, async ({ key, value }, index) => {
-      const old = present[index] === true ? await this.get(key) : undefined;
+    // A row that this does not see, or an older one in its place, makes the ledger wrong: the next scan tells.
+    const present = await this.getMany(operations.map(({ key }) => key));
+    operations.forEach(({ key, value }, index) => {
+      const old = present[index];
       if (old !== undefined) ledger.remove(key, checksum(key, old));
       if (value !== undefined) ledger.add(key, checksum(key, value));
     });
@@ -206,7 +206,7 @@ async function trailerOf(level: ByteLevel): Promise<Trailer> {
 
 /**
  * What is stored under a key. LevelDB's own get asks Bloom filters first, where a wrong bit hides a row, or shows an
- * older one in its place; its iterators do not, nor does hasMany, which uses them.
+ * older one in its place; its iterators do not. For a key that is not there they pass over all removed ones behind it.
  */
 async function seek(level: ByteLevel, key: Buffer): Promise<Buffer | undefined> {
   const [row] = await level.iterator({ gte: key, lte: key, limit: 1 }).all();
