@@ -2,37 +2,30 @@ import { hash } from 'node:crypto';
 import { CasError } from '../errors.js';
 import type { NodeDigest, NodeSource } from './inode.js';
 import { type Node, readNode } from './node.js';
+import { Recent } from './recent.js';
 
 /** Memory of a node's objects, on top of its bytes and tables. */
 const OVERHEAD = 400;
 
-/** Decoded nodes of all trees, the last used ones kept as long as they fit into `capacity` bytes. */
+/** Decoded nodes of all trees; those used lately are kept, as many as fit into `capacity` bytes. */
 export class NodeCache {
   readonly #source: NodeSource;
-  readonly #capacity: number;
-  readonly #nodes = new Map<string, Node>();
+  readonly #nodes: Recent<string, Node>;
   readonly #pending = new Map<string, Promise<Node>>();
-  #size = 0;
 
   constructor(source: NodeSource, capacity: number) {
     this.#source = source;
-    this.#capacity = capacity;
+    this.#nodes = new Recent(capacity, (node) => node.memory + OVERHEAD);
   }
 
   /** Bytes of memory that its nodes take. */
   get size(): number {
-    return this.#size;
+    return this.#nodes.weight;
   }
 
   /** The node where it is in memory. */
   peek(digest: NodeDigest): Node | undefined {
-    const key = digest.toString('latin1');
-    const node = this.#nodes.get(key);
-    if (node) {
-      this.#nodes.delete(key);
-      this.#nodes.set(key, node);
-    }
-    return node;
+    return this.#nodes.get(digest.toString('latin1'));
   }
 
   /** Reads, checks and keeps a node. @throws CasError LAYER_DAMAGED where it is not there or not what its digest says */
@@ -53,18 +46,7 @@ export class NodeCache {
     const expected = digest.toString('hex');
     if (found !== expected) throw new CasError('LAYER_DAMAGED', { subject: 'tree node', expected, found });
     const node = readNode(bytes);
-    this.#keep(key, node);
+    this.#nodes.add(key, node);
     return node;
-  }
-
-  #keep(key: string, node: Node): void {
-    if (this.#nodes.has(key)) return;
-    this.#nodes.set(key, node);
-    this.#size += node.memory + OVERHEAD;
-    for (const [oldest, old] of this.#nodes) {
-      if (this.#size <= this.#capacity) break;
-      this.#nodes.delete(oldest);
-      this.#size -= old.memory + OVERHEAD;
-    }
   }
 }

@@ -4,6 +4,7 @@ import { damaged } from './bytes.js';
 import type { DirectoryContent, Entry, Inode, NodeDigest } from './inode.js';
 import type { NodeCache } from './node-cache.js';
 import { findName, findOrdinal, findStart, type Position } from './position.js';
+import { Recent } from './recent.js';
 import type { RootRecord } from './root-record.js';
 import { findShared, inodeOf, readShared } from './shared-inode.js';
 import { type Nodes, withNodes } from './with-nodes.js';
@@ -40,8 +41,8 @@ const DIRECTORIES = 4096;
 export class TreeReader {
   readonly #cache: NodeCache;
   readonly #record: RootRecord;
-  /** Directories by number, the last used ones. */
-  readonly #directories = new Map<number, Directory>();
+  /** Directories by number. */
+  readonly #directories = new Recent<number, Directory>(DIRECTORIES, () => 1);
   /** Where the last number was found: the next one is often in the same directory. */
   #last: Directory;
 
@@ -133,11 +134,9 @@ export class TreeReader {
   }
 
   #remember(directory: Directory): Directory {
-    const [oldest] = this.#directories.keys();
-    if (oldest !== undefined && this.#directories.size >= DIRECTORIES) this.#directories.delete(oldest);
     const { node, total, subdirectories, shared } = directory.content;
     const kept = { number: directory.number, content: { node, total, subdirectories, shared } };
-    this.#directories.set(directory.number, kept);
+    this.#directories.add(directory.number, kept);
     return kept;
   }
 
