@@ -1,34 +1,12 @@
 import { Cursor } from './cursor.js';
-import type { ByteText, TarEntry } from './entry.js';
-import { BLOCK, readHeader, text, type Header } from './header.js';
+import type { TarEntry } from './entry.js';
+import { ExtendedHeaders, isExtended } from './extended.js';
+import { BLOCK, readHeader, type Header } from './header.js';
 import { TAR_LIMITS, type TarLimits } from './limits.js';
-import { readPax } from './pax.js';
 import { invalid, tooLarge, type Place } from './refuse.js';
-import { resolve, type Extended, type Resolved } from './resolve.js';
+import { resolve, type Resolved } from './resolve.js';
+import type { TarSink } from './sink.js';
 import { extentsOf } from './sparse.js';
-
-/**
- * What a framer tells, in the order of the tar. All bytes given to `raw` and `data`, one after the other, are the tar.
- * They may be views of what was pushed.
- */
-export interface TarSink {
-  /** Headers, sparse maps, padding, and all from the end of the archive on. */
-  raw(bytes: Buffer): void;
-  /**
-   * An entry. The raw bytes since the data of the last one end with its header and, where it is sparse, its map.
-   *
-   * @param declared the size that the headers declare, whatever the type
-   */
-  entry(entry: TarEntry, declared: number): void;
-  /** Of the `stored` bytes of the entry. */
-  data(bytes: Buffer): void;
-  /** After the last of the `stored` bytes; only where there are any. */
-  dataEnd(): void;
-  /** A global pax header (type g), which is no entry; the raw bytes so far end with its body. It is not applied. */
-  global?(name: ByteText): void;
-  /** The raw bytes so far end with the two zero blocks, or with the input; what follows is beyond the archive. */
-  archiveEnd?(): void;
-}
 
 type State =
   | 'header'
@@ -38,11 +16,6 @@ type State =
   | 'data'
   | 'padding'
   | 'trailer';
-
-const X = 0x78;
-const G = 0x67;
-const L = 0x4c;
-const K = 0x4b;
 
 const NOTHING = Buffer.alloc(0);
 
@@ -67,9 +40,7 @@ export class TarFramer {
   #entries = 0;
   /** Bytes of headers and maps since the last entry. */
   #headerBytes = 0;
-  #extended: Extended = {};
-  /** The header whose body is being read. */
-  #meta: Header | undefined;
+  readonly #extended = new ExtendedHeaders();
   /** The entry whose map or data is being read, and where its header stands. */
   #resolved: Resolved | undefined;
   #headerAt = 0;
@@ -163,11 +134,11 @@ export class TarFramer {
       this.#takeZeros();
     } else if (this.#state === 'zero') {
       throw invalid(place, 'a second zero block', 'a header');
-    } else if (header.type === X || header.type === G || header.type === L || header.type === K) {
+    } else if (isExtended(header)) {
       this.#takeExtended(header, place);
     } else {
       this.#countHeader(BLOCK);
-      this.#resolved = resolve(header, this.#extended, block, from, this.#limits, this.#headerAt);
+      this.#resolved = resolve(header, this.#extended.take(), block, from, this.#limits, this.#headerAt);
       this.#mapBytes = 0;
       this.#awaitMap();
     }
@@ -189,31 +160,20 @@ export class TarFramer {
     if (size < 0) throw invalid(place, 'a size that is not negative', size);
     if (size > extendedHeader) throw tooLarge(place, extendedHeader, 'bytes in an extended header', size);
     this.#countHeader(BLOCK + size);
-    this.#meta = header;
+    this.#extended.begin(header);
     this.#state = 'extended';
     this.#need = size;
     if (size === 0) this.#takeBody(NOTHING, 0);
   }
 
   #takeBody(bytes: Buffer, from: number): void {
-    const { name, type, size } = this.#meta ?? { name: '', type: G, size: 0 };
-    if (type === L) {
-      this.#extended.longName = text(bytes, from, size);
-    } else if (type === K) {
-      this.#extended.longLink = text(bytes, from, size);
-    } else {
-      const pax = readPax(bytes.subarray(from, from + size), { offset: this.#headerAt, name });
-      if (type === X) this.#extended.pax = pax;
-      else this.#takeGlobal(pax.get('path') ?? '', name);
+    const body = bytes.subarray(from, from + this.#need);
+    const global = this.#extended.end(body, this.#headerAt);
+    if (global !== undefined) {
+      this.#flush();
+      this.#sink.global?.(global);
     }
-    this.#pad(size);
-  }
-
-  /** Go's archive/tar gives it to its caller as if it were a file: what stood before it is forgotten. */
-  #takeGlobal(path: ByteText, name: ByteText): void {
-    this.#extended = {};
-    this.#flush();
-    this.#sink.global?.(path === '' ? name : path);
+    this.#pad(body.length);
   }
 
   #countHeader(size: number): void {
@@ -259,7 +219,6 @@ export class TarFramer {
         this.#entries,
       );
     }
-    this.#extended = {};
     this.#headerBytes = 0;
     this.#need = BLOCK;
     this.#left = entry.stored;

@@ -1,5 +1,4 @@
 import type { ByteText } from './entry.js';
-import { decimal } from './numbers.js';
 import { invalid, quoted, type Place } from './refuse.js';
 
 /** The records of one pax header, the last of each key. */
@@ -8,6 +7,7 @@ export type PaxRecords = ReadonlyMap<ByteText, ByteText>;
 const SPACE = 0x20;
 const NEWLINE = 0x0a;
 const EQUALS = 0x3d;
+const ZERO = 0x30;
 
 /** Their values are C strings, so they may hold no NUL. For all others Go's archive/tar looks at the key. */
 const STRINGS = new Set(['path', 'linkpath', 'uname', 'gname']);
@@ -22,8 +22,15 @@ export function readPax(body: Buffer, place: Place): PaxRecords {
   const records = new Map<ByteText, ByteText>();
   const map: ByteText[] = [];
   for (let at = 0; at < body.length;) {
-    const end = at + recordLength(body, at, place);
-    const from = body.indexOf(SPACE, at) + 1;
+    // The length, which counts itself and the newline.
+    let length = 0;
+    let from = at;
+    for (; isDigit(body[from]) && length <= body.length; from++)
+      length = length * 10 + (body[from] ?? 0) - ZERO;
+    const end = at + length;
+    if (body[from++] !== SPACE || end > body.length || end <= from) {
+      throw invalid(place, 'the length of a pax record', quoted(body.toString('latin1', at, at + 20)));
+    }
     const equals = body.indexOf(EQUALS, from);
     if (body[end - 1] !== NEWLINE || equals <= from || equals >= end) {
       throw invalid(place, 'a pax record', quoted(body.toString('latin1', at, end)));
@@ -45,14 +52,6 @@ export function readPax(body: Buffer, place: Place): PaxRecords {
   return records;
 }
 
-/** The length that a record begins with, itself and the newline counted. */
-function recordLength(body: Buffer, at: number, place: Place): number {
-  // More digits than a safe integer has are no length, and a body without spaces is not searched to its end.
-  const digits = body.toString('latin1', at, at + 21);
-  const space = digits.indexOf(' ');
-  const length = space < 0 ? NaN : decimal(digits.slice(0, space));
-  if (!(length >= 5 && length <= body.length - at && length > space + 2)) {
-    throw invalid(place, 'the length of a pax record', quoted(digits));
-  }
-  return length;
+function isDigit(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= ZERO && byte <= ZERO + 9;
 }
