@@ -1,7 +1,7 @@
 import http from 'node:http';
-import { createInterface } from 'node:readline';
 import { pipeline, type Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
+import { linesOf } from '../../store/lines.js';
 import { TOOL_EXIT, Failure } from '../failure.js';
 import { BYTES, type ControlFailure, controlSocket, OUTCOME } from './protocol.js';
 import type { Route } from './route.js';
@@ -39,7 +39,7 @@ export class ControlClient {
   async *lines(url: string, sending: Sending = { method: 'GET' }): AsyncGenerator {
     const response = await this.#send(url, sending);
     try {
-      for await (const line of createInterface({ input: response })) {
+      for await (const line of linesOf(response as AsyncIterable<Buffer>)) {
         const value = JSON.parse(line) as { failure?: ControlFailure };
         if (value.failure) throw failed(value.failure);
         yield value;

@@ -1,8 +1,8 @@
 import { decompressed } from '../compression/decompressed.js';
+import { linesOf } from '../lines.js';
 import type { PayloadReader } from '../payloads/reader.js';
 import { wholePayload } from '../payloads/whole-payload.js';
 import { compareTarSplit } from '../split/compare-tar-split.js';
-import { linesOf } from '../split/lines.js';
 import { readSplitFile } from '../split/split-file.js';
 import { exportTarSplit } from '../split/tar-split-json.js';
 import type { Layer } from './layer.js';

@@ -23,7 +23,7 @@ export async function compareTarSplit(given: Lines, own: Lines): Promise<void> {
       if (expected?.type === 'segment' && found?.type === 'segment') {
         const length = Math.min(expected.bytes.length, found.bytes.length);
         const [start, other] = [expected.bytes.subarray(0, length), found.bytes.subarray(0, length)];
-        if (!start.equals(other)) throw mismatch(there.number, 'these bytes of headers or padding', 'others');
+        if (!start.equals(other)) throw mismatch(there.number, 'its bytes of headers or padding', 'others');
         wanted.skip(length);
         there.skip(length);
       } else {

@@ -1,4 +1,4 @@
-import { CasError } from '../errors.js';
+import { CasError } from './errors.js';
 
 /** More than the line of a segment has whose headers are as long as they may be. */
 const LONGEST = 64 << 20;
