@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
-import { COMMANDS, type GivenOptions } from './cas/commands.js';
+import type { Command as CasCommand, GivenOptions } from './cas/command.js';
+import { COMMANDS } from './cas/commands.js';
 import { locateStore } from './cas/locate.js';
 import { Output } from './cas/output.js';
 import { ControlClient } from './control/client.js';
@@ -32,23 +33,35 @@ function program(): Command {
     .addHelpText('after', AFTER_HELP)
     .configureOutput({ outputError: (text, write) => write(`cas: ${text.replace(/^error: /, '')}`) })
     .exitOverride();
-  for (const { name, help, options, run } of COMMANDS) {
-    const command = cas.command(name).description(help).copyInheritedSettings(cas);
-    for (const { flags, help: what, choices, repeatable } of options) {
-      const option = command.createOption(flags, what);
-      if (choices) option.choices(choices);
-      if (repeatable)
-        option.argParser<readonly string[] | undefined>((value, before) => [...(before ?? []), value]);
-      command.addOption(option);
+  for (const command of COMMANDS) {
+    if ('run' in command) {
+      addCommand(cas, command);
+      continue;
     }
-    command.action(async (given: GivenOptions) => {
-      const { root, mount, json } = command.optsWithGlobals<Globals>();
-      const store = locateStore({ root, mount, env: process.env, cwd: process.cwd() });
-      const format = json ? 'json' : process.stdout.isTTY ? 'table' : 'text';
-      await run(new ControlClient(store), new Output(format, process.stdout), given);
-    });
+    const group = cas.command(command.name).description(command.help).copyInheritedSettings(cas);
+    for (const one of command.commands) addCommand(group, one);
   }
   return cas;
+}
+
+function addCommand(to: Command, { name, help, arguments: wanted = [], options, run }: CasCommand): void {
+  const command = to.command(name).description(help).copyInheritedSettings(to);
+  for (const { name, help } of wanted) command.argument(`<${name}>`, help);
+  for (const { flags, help: what, choices, repeatable, conflicts } of options) {
+    const option = command.createOption(flags, what);
+    if (choices) option.choices(choices);
+    if (conflicts) option.conflicts([...conflicts]);
+    if (repeatable)
+      option.argParser<readonly string[] | undefined>((value, before) => [...(before ?? []), value]);
+    command.addOption(option);
+  }
+  command.action(async () => {
+    const { root, mount, json } = command.optsWithGlobals<Globals>();
+    const store = locateStore({ root, mount, env: process.env, cwd: process.cwd() });
+    const format = json ? 'json' : process.stdout.isTTY ? 'table' : 'text';
+    const output = new Output(format, process.stdout);
+    await run(new ControlClient(store), output, command.opts<GivenOptions>(), command.args);
+  });
 }
 
 // `cas ls | head` has seen enough.

@@ -17,6 +17,7 @@ export const ERRORS = {
   INGEST_FAILED: ['EIO', 'an earlier write or sync of this ingest failed'],
   INGEST_NOT_FOUND: ['ENOENT', 'there is no such ingest'],
   INGEST_SEALED: ['EBADF', 'the ingest was committed while this handle was open'],
+  LAYER_AMBIGUOUS: ['EINVAL', 'several layers begin with these digits'],
   LAYER_DAMAGED: ['EIO', 'the layer cannot be read back as it was'],
   LAYER_HELD: ['EBUSY', 'the layer is in use'],
   LAYER_INVALID: ['EBADMSG', 'the bytes cannot be a layer'],
@@ -39,6 +40,7 @@ export const ERRORS = {
   STORE_INVALID: ['ENOTDIR', 'the path cannot be a store'],
   STORE_LOCKED: ['EBUSY', 'another process has the store open'],
   STORE_UNREADABLE: ['EACCES', 'the store cannot be read or written'],
+  TAR_SPLIT_MISMATCH: ['EBADMSG', 'the tar-split is that of another tar'],
   ZSTD_MISSING: ['EOPNOTSUPP', 'reading zstd needs libzstd.so.1, on Debian of the package libzstd1'],
 } as const satisfies Record<string, readonly [errno: string, meaning: string]>;
 

@@ -1,33 +1,16 @@
 import { Readable } from 'node:stream';
 import { ALGORITHMS } from '../../store/digest.js';
-import type { ControlClient } from '../control/client.js';
 import type { BlobLine, Status } from '../control/protocol.js';
 import type { OperationStatistics } from '../statistics.js';
+import type { Command, CommandGroup } from './command.js';
 import { showIngests } from './ingests.js';
-import { humanSize, type Column, type Output } from './output.js';
-
-/** An option of one command. */
-export interface CommandOption {
-  readonly flags: string;
-  readonly help: string;
-  readonly choices?: readonly string[];
-  /** It may be given more than once. */
-  readonly repeatable?: true;
-}
-
-/** The options that were given, by their names. */
-export type GivenOptions = Readonly<Record<string, string | readonly string[] | undefined>>;
-
-/** A command of cas. */
-export interface Command {
-  readonly name: string;
-  readonly help: string;
-  readonly options: readonly CommandOption[];
-  readonly run: (client: ControlClient, output: Output, options: GivenOptions) => Promise<void>;
-}
+import { LAYER_COMMANDS } from './layers.js';
+import { humanSize, type Column } from './output.js';
+import { query } from './query.js';
+import { STACK_COMMANDS } from './stacks.js';
 
 /** Every command; parsing and help are made from it. */
-export const COMMANDS: readonly Command[] = [
+export const COMMANDS: readonly (Command | CommandGroup)[] = [
   {
     name: 'status',
     help: 'show how the daemon is',
@@ -67,14 +50,9 @@ export const COMMANDS: readonly Command[] = [
     ],
     run: (client, output, { watch }) => showIngests(client, output, watch !== undefined),
   },
+  LAYER_COMMANDS,
+  STACK_COMMANDS,
 ];
-
-function query(parameters: GivenOptions): string {
-  const pairs = Object.entries(parameters).flatMap(([name, given = []]) =>
-    (typeof given === 'string' ? [given] : given).map((value): [string, string] => [name, value]),
-  );
-  return pairs.length === 0 ? '' : `?${new URLSearchParams(pairs).toString()}`;
-}
 
 const OPERATION_COLUMNS: readonly Column<[string, OperationStatistics]>[] = [
   { title: 'OPERATION', value: ([operation]) => operation },

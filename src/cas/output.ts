@@ -42,6 +42,11 @@ export class Output {
     }
   }
 
+  /** A value that is known by its name: the name alone, for a person and for `$(…)` of a shell. */
+  async name(name: string, value: object): Promise<void> {
+    await this.#line(this.format === 'json' ? safeJson(value) : printable(name, Infinity));
+  }
+
   /** A list, one line for each. */
   async list<Row extends object>(rows: AsyncIterable<Row>, columns: readonly Column<Row>[]): Promise<void> {
     if (this.format === 'table') {

@@ -36,6 +36,65 @@ export interface BlobLine {
 /** A line of `GET /v1/ingests`. */
 export type IngestLine = StatusJson;
 
+/** A line of `GET /v1/layers`, and what a registration ends with. */
+export interface LayerLine {
+  readonly chain: string;
+  readonly diff: string;
+  readonly parent: string | null;
+  /** Layers of the chain, this one included. */
+  readonly depth: number;
+  /** Bytes of its tar. */
+  readonly size: number;
+  /** Entries of its tar. */
+  readonly entries: number;
+  readonly holders: readonly string[];
+  /** ISO 8601. */
+  readonly created: string;
+}
+
+/** What `GET /v1/layer` answers. */
+export interface LayerDetail extends LayerLine {
+  /** Bytes of all tars of the chain. */
+  readonly chainSize: number;
+  /** The layers below, the lowest first. */
+  readonly parents: readonly Pick<LayerLine, 'chain' | 'diff' | 'size' | 'entries'>[];
+  /** The stacks that have it, at their tops or below. */
+  readonly stacks: readonly string[];
+}
+
+/** A line of a registration that is under way. Sizes are bytes of the source as it is given, compressed or not. */
+export interface RegistrationLine {
+  readonly progress: { readonly bytes: number; readonly total: number | null; readonly entries: number };
+}
+
+/** The last line of a registration. */
+export interface RegisteredLine {
+  readonly layer: LayerLine;
+}
+
+/** Layers that went since nobody holds them any more, from the top down. Sizes are bytes of tars. */
+export interface Removed {
+  readonly removed: readonly { readonly chain: string; readonly diff: string; readonly size: number }[];
+}
+
+/** A line of `GET /v1/stacks`. */
+export interface StackLine {
+  readonly name: string;
+  readonly top: string | null;
+  readonly depth: number;
+  /** Bytes of all its tars. */
+  readonly size: number;
+}
+
+/** The media type of bytes, in requests and answers. */
+export const BYTES = 'application/octet-stream';
+
+/**
+ * The trailer that ends an answer of bytes: a {@link ControlFailure} or null as JSON, encoded as a component of a URI.
+ * Without it the answer is not whole.
+ */
+export const OUTCOME = 'cas-outcome';
+
 /** How every failed request is answered. */
 export interface ControlFailure {
   readonly code: string;

@@ -1,38 +1,21 @@
-import type { FastifySchema } from 'fastify';
 import { ALGORITHMS, parseAlgorithm } from '../../store/digest.js';
 import { statusJsonOfAll } from '../../store/ingest/status-json.js';
 import type { LabelCondition } from '../../store/metadata/label-index.js';
 import type { Store } from '../../store/store.js';
-import type { BlobLine, Status } from './protocol.js';
-
-/** What the routes work on. */
-export interface Control {
-  readonly store: Store;
-  status(): Status;
-}
-
-/** The parameters of a request, as its schema allows them. */
-export type Query = Readonly<Record<string, string | readonly string[] | undefined>>;
-
-/** A request of the control protocol: one JSON value is answered, or one per line if the handler gives an iterable. */
-export interface Route {
-  readonly method: 'GET' | 'POST';
-  readonly url: string;
-  readonly schema: FastifySchema;
-  readonly handle: (control: Control, query: Query) => unknown;
-}
+import { LAYER_ROUTES } from './layer-routes.js';
+import type { BlobLine } from './protocol.js';
+import { many, one, requiring, type Route } from './route.js';
+import { STACK_ROUTES } from './stack-routes.js';
 
 /** `KEY` or `KEY=VALUE`; no key of a label begins with `=`. */
 const LABEL = '^[^=]';
-
-const NOTHING = { type: 'object', properties: {}, additionalProperties: false };
 
 /** Every request that the daemon understands. */
 export const ROUTES: readonly Route[] = [
   {
     method: 'GET',
     url: '/v1/status',
-    schema: { querystring: NOTHING },
+    schema: requiring(),
     handle: (control) => control.status(),
   },
   {
@@ -53,9 +36,11 @@ export const ROUTES: readonly Route[] = [
   {
     method: 'GET',
     url: '/v1/ingests',
-    schema: { querystring: NOTHING },
+    schema: requiring(),
     handle: ({ store }) => statusJsonOfAll(store.ingests),
   },
+  ...LAYER_ROUTES,
+  ...STACK_ROUTES,
 ];
 
 /** Provokes an error that nobody catches, for the test that no client hangs then. */
@@ -63,7 +48,7 @@ export const FAULT_ROUTES: readonly Route[] = [
   {
     method: 'POST',
     url: '/v1/faults/throw',
-    schema: { querystring: NOTHING },
+    schema: requiring(),
     handle: () => {
       setImmediate(() => {
         throw new Error('fault on request');
@@ -72,14 +57,6 @@ export const FAULT_ROUTES: readonly Route[] = [
     },
   },
 ];
-
-function one(parameter: Query[string]): string | undefined {
-  return typeof parameter === 'string' ? parameter : undefined;
-}
-
-function many(parameter: Query[string]): readonly string[] {
-  return typeof parameter === 'string' ? [parameter] : (parameter ?? []);
-}
 
 function parseLabel(text: string): LabelCondition {
   const equals = text.indexOf('=');

@@ -3,8 +3,8 @@ import { Readable } from 'node:stream';
 import { fastify, type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
 import { CasError } from '../../store/errors.js';
 import { errorFields, type Log } from '../log.js';
-import { type ControlFailure, controlSocket } from './protocol.js';
-import type { Control, Query, Route } from './routes.js';
+import { BYTES, type ControlFailure, controlSocket, OUTCOME } from './protocol.js';
+import { Bytes, type Control, type Query, type Route } from './route.js';
 import { withinSocketLimit } from './socket-path.js';
 
 /** The open control socket. */
@@ -46,6 +46,7 @@ export async function openControl(
 /** The protocol without its socket. */
 export function controlApp(control: Control, routes: readonly Route[], log: Log): FastifyInstance {
   const app = fastify({ forceCloseConnections: true, ajv: { customOptions: { removeAdditional: false } } });
+  app.addContentTypeParser(BYTES, (_request, payload, done) => done(null, payload));
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const failure = failureOf(error);
     if (failure.code === 'INTERNAL')
@@ -63,13 +64,41 @@ export function controlApp(control: Control, routes: readonly Route[], log: Log)
       method,
       url,
       schema,
-      handler: (request, reply) => {
-        const answer = handle(control, request.query as Query);
+      handler: async (request, reply) => {
+        const body = request.body instanceof Readable ? request.body : undefined;
+        const call = { body, signal: goneSignal(reply) };
+        const answer = await handle(control, request.query as Query, call);
+        if (answer instanceof Bytes) return sendBytes(reply, answer);
         return isIterable(answer) ? sendLines(reply, answer) : reply.send(answer);
       },
     });
   }
   return app;
+}
+
+/** Aborted when the connection is closed before all has been answered. */
+function goneSignal({ raw }: FastifyReply): AbortSignal {
+  const gone = new AbortController();
+  raw.once('close', () => {
+    if (!raw.writableFinished) gone.abort();
+  });
+  return gone.signal;
+}
+
+/** How it ended can only be told after the bytes, in a trailer (RFC 9110, 6.5). */
+function sendBytes(reply: FastifyReply, { chunks }: Bytes): FastifyReply {
+  let failure: ControlFailure | null = null;
+  async function* all(): AsyncGenerator<Buffer> {
+    try {
+      yield* chunks;
+    } catch (error) {
+      failure = failureOf(error);
+    }
+  }
+  return reply
+    .type(BYTES)
+    .trailer(OUTCOME, () => Promise.resolve(encodeURIComponent(JSON.stringify(failure))))
+    .send(Readable.from(all(), { objectMode: false }));
 }
 
 function sendLines(reply: FastifyReply, values: AsyncIterable<unknown>): FastifyReply {

@@ -1,43 +1,112 @@
 import { constants } from 'node:fs';
-import { close, open, read } from '../files.js';
+import { type FileHandle, open } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
+import type { Blobs } from '../blobs.js';
+import type { Digest } from '../digest.js';
+import { CasError } from '../errors.js';
+import { isCode, read } from '../files.js';
+import { limiter } from '../hasher/limiter.js';
 
 /** Where the bytes of a layer come from: a tar, as it is or compressed. */
 export interface LayerSource {
-  /** How many bytes they are. */
-  readonly size: number;
+  /** How many bytes they are; undefined where that is not known. */
+  readonly size: number | undefined;
   readonly bytes: AsyncIterable<Buffer>;
 }
 
+type ReadAt = (into: Buffer, offset: number) => Promise<number>;
+
 const PIECE = 1 << 20;
+
+/**
+ * Operations on files that anybody named: they may lie in a mount of this very process, and such an operation holds a
+ * thread of the pool until another one has answered it.
+ */
+const foreign = limiter(4);
 
 /** The first `size` bytes of an open file. The next piece is read while one is worked on. */
 export function descriptorSource(fd: number, size: number): LayerSource {
-  return { size, bytes: pieces(fd, size) };
+  return { size, bytes: pieces((into, offset) => read(fd, into, offset), size) };
 }
 
-/** Reads a file as a layer. */
-export async function withFile<T>(
-  path: string,
-  size: number,
+/** A stream that stays open when nobody reads on. */
+export function streamSource(stream: Readable): LayerSource {
+  return { size: undefined, bytes: stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer> };
+}
+
+/**
+ * Reads a file from anywhere as a layer. Nothing waits for it but a thread of the pool, so that it may lie in a mount of
+ * this process; it is closed when no read is under way any more.
+ * @throws CasError LAYER_INVALID where it is no file; the system's error
+ */
+export function withFile<T>(path: string, use: (source: LayerSource) => Promise<T>): Promise<T> {
+  // Without O_NONBLOCK a named pipe that nobody writes to would hold a thread for ever.
+  const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
+  return using(
+    foreign(() => open(path, flags)),
+    foreign,
+    async (source) => {
+      if (source === undefined) throw new CasError('LAYER_INVALID', { subject: path, expected: 'a file' });
+      return use(source);
+    },
+  );
+}
+
+/**
+ * Reads a blob as a layer.
+ * @throws CasError BLOB_NOT_FOUND; the system's error
+ */
+export function withBlob<T>(
+  blobs: Blobs,
+  digest: Digest,
   use: (source: LayerSource) => Promise<T>,
 ): Promise<T> {
-  const fd = await open(path, constants.O_RDONLY);
+  const opened = open(blobs.path(digest), constants.O_RDONLY | constants.O_NOFOLLOW).catch(
+    (error: unknown) => {
+      throw isCode(error, 'ENOENT')
+        ? new CasError('BLOB_NOT_FOUND', { subject: digest, cause: error })
+        : error;
+    },
+  );
+  return using(
+    opened,
+    (read) => read(),
+    async (source) => {
+      if (source === undefined) throw new CasError('BLOB_NOT_FOUND', { subject: digest });
+      return use(source);
+    },
+  );
+}
+
+/** FileHandle.close waits for the reads under way: whoever is interrupted lets go of a source in the middle of one. */
+async function using<T>(
+  opened: Promise<FileHandle>,
+  through: <R>(operation: () => Promise<R>) => Promise<R>,
+  use: (source: LayerSource | undefined) => Promise<T>,
+): Promise<T> {
+  const handle = await opened;
   try {
-    return await use(descriptorSource(fd, size));
+    const stats = await through(() => handle.stat());
+    const readAt: ReadAt = async (into, offset) =>
+      (await through(() => handle.read(into, 0, into.length, offset))).bytesRead;
+    return await use(stats.isFile() ? { size: stats.size, bytes: pieces(readAt, stats.size) } : undefined);
   } finally {
-    await close(fd);
+    await handle.close();
   }
 }
 
-async function* pieces(fd: number, size: number): AsyncGenerator<Buffer> {
-  const readAt = (offset: number): Promise<Buffer> => piece(fd, offset, Math.min(PIECE, size - offset));
-  let next = readAt(0);
+async function* pieces(readAt: ReadAt, size: number): AsyncGenerator<Buffer> {
+  const readPiece = (offset: number): Promise<Buffer> =>
+    piece(readAt, offset, Math.min(PIECE, size - offset));
+  let next = readPiece(0);
   try {
     for (let offset = 0; offset < size;) {
       const bytes = await next;
       if (bytes.length === 0) return;
       offset += bytes.length;
-      next = offset < size ? readAt(offset) : Promise.resolve(bytes);
+      next = offset < size ? readPiece(offset) : Promise.resolve(bytes);
+      // It fails for whoever waits for it, if anybody does.
+      next.catch(() => undefined);
       yield bytes;
     }
   } finally {
@@ -46,7 +115,7 @@ async function* pieces(fd: number, size: number): AsyncGenerator<Buffer> {
   }
 }
 
-async function piece(fd: number, offset: number, length: number): Promise<Buffer> {
+async function piece(readAt: ReadAt, offset: number, length: number): Promise<Buffer> {
   const bytes = Buffer.allocUnsafeSlow(length);
-  return bytes.subarray(0, await read(fd, bytes, offset));
+  return bytes.subarray(0, await readAt(bytes, offset));
 }

@@ -21,7 +21,7 @@ import { freeSets } from './free-sets.js';
 import { type LoadedLayers, loadLayers, removeStaging } from './load-layers.js';
 import type { LayerSource } from './layer-source.js';
 import type { Progress } from './split-tar.js';
-import { stageLayer, type StagedLayer } from './stage-layer.js';
+import { stageLayer, type StagedLayer, type TarCheck } from './stage-layer.js';
 
 /** What a registration goes by. */
 export interface Registration {
@@ -31,6 +31,8 @@ export interface Registration {
   readonly holder: Holder;
   readonly signal?: AbortSignal;
   readonly progress?: (progress: Progress) => void;
+  /** Is shown the tar before anything of it is there. */
+  readonly check?: TarCheck;
 }
 
 interface Parts {
@@ -132,15 +134,15 @@ export class Layers {
   }
 
   /**
-   * The user lets go of a layer that was added by itself.
+   * Removes a layer that only the user holds, who added it by itself, and then each one below that only it held.
    * @returns what went, from the top down
-   * @throws CasError LAYER_NOT_FOUND, LAYER_NOT_HELD
+   * @throws CasError LAYER_NOT_FOUND; LAYER_HELD, and then nothing has changed
    */
   async discard(chain: Digest): Promise<RemovedLayer[]> {
     await this.load();
     this.require(chain);
-    if (!this.#holders.of(chain).includes(USER))
-      throw new CasError('LAYER_NOT_HELD', { subject: chain, expected: USER });
+    const others = this.#holders.of(chain).filter((holder) => holder !== USER);
+    if (others.length > 0) throw new CasError('LAYER_HELD', { subject: chain, found: others.join(', ') });
     const directory = layerDirectory(this.#root, chain);
     await ifPresent(unlink(heldPath(directory)));
     await fsyncDirectory(directory);
@@ -267,7 +269,7 @@ export class Layers {
     const there = this.#layers.get(chain);
     if (there !== undefined) {
       await staged.discard();
-      this.#holders.add(chain, holder);
+      await this.#addHolder(chain, holder);
       return there;
     }
     const directory = layerDirectory(this.#root, chain);
@@ -280,6 +282,16 @@ export class Layers {
     this.#holders.add(chain, holder);
     this.changed(layer);
     return layer;
+  }
+
+  /** What the user holds is written down. */
+  async #addHolder(chain: Digest, holder: Holder): Promise<void> {
+    if (holder === USER && !this.#holders.of(chain).includes(USER)) {
+      const directory = layerDirectory(this.#root, chain);
+      await createFile(heldPath(directory), '');
+      await fsyncDirectory(directory);
+    }
+    this.#holders.add(chain, holder);
   }
 
   #add(layer: Layer): void {

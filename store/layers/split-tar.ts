@@ -11,9 +11,9 @@ import { Splitter } from './splitter.js';
 
 /** How far a registration is. */
 export interface Progress {
-  /** Bytes of the source that were read, and how many they are in all. */
+  /** Bytes of the source that were read, and how many they are in all, where that is known. */
   readonly bytes: number;
-  readonly total: number;
+  readonly total: number | undefined;
   /** Entries of the tar so far. */
   readonly entries: number;
 }

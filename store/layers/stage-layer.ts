@@ -2,7 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { promises } from 'node:fs';
 import { join } from 'node:path';
 import { mkdir } from '../files.js';
+import type { Payloads } from '../payloads/payloads.js';
 import type { PayloadWriter } from '../payloads/writer.js';
+import type { SplitRecord } from '../split/record.js';
 import { createSplitFile, readSplitFile } from '../split/split-file.js';
 import type { SplitIndex } from '../split/split-index.js';
 import { SplitWriter } from '../split/writer.js';
@@ -29,13 +31,18 @@ interface Context {
   readonly staging: string;
   readonly index: LayerIndex;
   readonly limits: LayerLimits;
+  readonly payloads: Payloads;
   readonly writer: PayloadWriter;
 }
+
+/** Looks at a tar that was taken apart; what it throws ends the registration. */
+export type TarCheck = (records: AsyncIterable<SplitRecord>) => Promise<void>;
 
 interface Staging {
   readonly number: number;
   readonly signal?: AbortSignal;
   readonly progress?: (progress: Progress) => void;
+  readonly check?: TarCheck;
 }
 
 /**
@@ -43,15 +50,16 @@ interface Staging {
  * its tree is made. When it settles, all of that is on the disk. After an error nothing is left of it.
  */
 export async function stageLayer(
-  { staging, index, limits, writer }: Context,
+  { staging, index, limits, payloads, writer }: Context,
   source: LayerSource,
   parent: Layer | undefined,
-  { number, signal, progress }: Staging,
+  { number, signal, progress, check }: Staging,
 ): Promise<StagedLayer> {
   const directory = join(staging, randomBytes(6).toString('hex'));
   const disk = await openFileSystemSync(staging);
   const discard = async (): Promise<void> => {
     await writer.discard();
+    await payloads.reader.forget(writer.set);
     await promises.rm(directory, { recursive: true, force: true });
   };
   try {
@@ -61,7 +69,8 @@ export async function stageLayer(
     const { diff, split } = await writeSplit(splitPath(directory), (to) =>
       splitTar(source, { payloads: writer, split: to, survey, limits, signal, progress }),
     );
-    const { set, rows: payloads, used } = await writer.finish();
+    const { set, rows, used } = await writer.finish();
+    await check?.(readSplitFile(splitPath(directory)));
     await addEntries(builder, readSplitFile(splitPath(directory)), signal);
     const tree = await builder.finish();
     const { size, entries } = split;
@@ -78,7 +87,7 @@ export async function stageLayer(
     };
     await writeLayerRecord(directory, record);
     await disk.sync();
-    return { record, directory, rows: { ...tree, payloads, split: splitPath(directory) }, discard };
+    return { record, directory, rows: { ...tree, payloads: rows, split: splitPath(directory) }, discard };
   } catch (error) {
     await discard();
     throw error;

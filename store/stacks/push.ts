@@ -1,17 +1,13 @@
 import type { Digest } from '../digest.js';
-import { close } from '../files.js';
 import { consume } from '../ingest/consume.js';
 import type { Ingest } from '../ingest/ingest.js';
 import type { Layer } from '../layers/layer.js';
-import { descriptorSource } from '../layers/layer-source.js';
-import type { Progress } from '../layers/split-tar.js';
+import { descriptorSource, withBlob } from '../layers/layer-source.js';
+import type { Registration } from '../layers/layers.js';
 import type { Store } from '../store.js';
 
 /** How a push goes. */
-export interface Push {
-  readonly signal?: AbortSignal;
-  readonly progress?: (progress: Progress) => void;
-}
+export type Push = Omit<Registration, 'parent' | 'holder'>;
 
 /**
  * Makes an ingest the next layer of a stack. A plain tar is gone then: the layer gives it back. One that was compressed
@@ -35,17 +31,11 @@ export function pushIngest(
  * Makes a blob the next layer of a stack; the blob stays.
  * @throws CasError BLOB_NOT_FOUND, and as Stacks.push
  */
-export async function pushBlob(
+export function pushBlob(
   { stacks, blobs }: Store,
   name: string,
   digest: Digest,
   how: Push = {},
 ): Promise<Layer> {
-  const fd = await blobs.open(digest);
-  try {
-    const size = Number(blobs.stat(digest)?.size ?? 0);
-    return await stacks.push(name, descriptorSource(fd, size), how);
-  } finally {
-    await close(fd);
-  }
+  return withBlob(blobs, digest, (source) => stacks.push(name, source, how));
 }

@@ -6,6 +6,7 @@ import { humanDuration } from '../../src/cas/duration.js';
 import { fitted, shortened } from '../../src/cas/text-width.js';
 import { bar } from '../../src/cas/watch/bar.js';
 import { drawFrame } from '../../src/cas/watch/frame.js';
+import { drawRegistration } from '../../src/cas/watch/registration-line.js';
 import type { IngestLine } from '../../src/control/protocol.js';
 import { propertySettings } from '../helpers/properties.js';
 
@@ -189,3 +190,29 @@ test('a text is cut in its middle, between characters, to the columns it may tak
   t.is(fitted('書', 4), '書  ');
   t.is(fitted('書類書', 4), '書… ');
 });
+
+for (const [columns, registering, line] of [
+  [
+    110,
+    {},
+    'base.tar.gz  [=======>                    ]   25%     2.0 MiB / 8.0 MiB     1234 entries     1.5 MiB/s      4s',
+  ],
+  [90, {}, 'base.t…gz  [==>       ]   25%     2.0 MiB / 8.0 MiB     1234 entries     1.5 MiB/s      4s'],
+  [40, { bytes: 8 * MIB }, 'base.tar.gz  100%     finishing'],
+  [
+    110,
+    { total: null },
+    'base.tar.gz                                                     2.0 MiB     1234 entries     1.5 MiB/s',
+  ],
+  [
+    110,
+    { total: null, bytes: 0, entries: 0, rate: null },
+    'base.tar.gz                                                         0 B        0 entries',
+  ],
+  [12, {}, 'base.tar.gz'],
+] as const) {
+  test(`a registration on ${columns} columns: ${JSON.stringify(registering)}`, (t) => {
+    const all = { name: 'base.tar.gz', bytes: 2 * MIB, total: 8 * MIB, entries: 1234, rate: 1.5 * MIB };
+    t.is(drawRegistration({ ...all, ...registering }, columns), line);
+  });
+}

@@ -61,6 +61,6 @@ export class Screen {
 }
 
 /** That of the first terminals where it is not known, as in a pseudo-terminal that nobody has given one. */
-function sizeOf({ columns, rows }: WriteStream): TerminalSize {
+export function sizeOf({ columns, rows }: WriteStream): TerminalSize {
   return { columns: columns > 0 ? columns : 80, rows: rows > 0 ? rows : 24 };
 }
