@@ -14,6 +14,8 @@ const TYPES: Readonly<Record<Inode['type'], number>> = {
 
 const SECOND = 1_000_000_000n;
 const BLOCK = 512;
+/** The permissions of every symlink on Linux, whatever those in a tar are; see symlink(7). */
+const ANYONE = 0o777;
 
 /** The S_IFMT part of the mode. */
 export function viewType({ type }: Inode): number {
@@ -26,7 +28,7 @@ export function viewAttr({ inode, nlink }: Found, number: number): Attr {
   const size = sizeOf(inode);
   return {
     ino: number,
-    mode: TYPES[inode.type] | inode.mode,
+    mode: TYPES[inode.type] | (inode.type === 'symlink' ? ANYONE : inode.mode),
     nlink,
     uid: inode.uid,
     gid: inode.gid,
