@@ -2,7 +2,7 @@ import type { PendingPayload } from '../payloads/destination.js';
 import type { PayloadWriter } from '../payloads/writer.js';
 import type { SplitRecord } from '../split/record.js';
 import type { TarEntry } from '../tar/entry.js';
-import type { TarSink } from '../tar/framer.js';
+import type { TarSink } from '../tar/sink.js';
 
 interface Part {
   readonly raw: Buffer;
