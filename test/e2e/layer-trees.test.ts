@@ -76,7 +76,7 @@ const asRoot: Rules = {
       said() { (cd "$1" && find . -printf '%p %y %m %U %G %T@ %l\\0' | sort -z | sha256sum); }
       is "$(said "$rootfs/")" "$(said "$unpacked")"
       packed() {
-        tar --create --directory="$1" --sort=name --format=posix --xattrs --xattrs-include='*' \\
+        tar --create --directory="$1" --sort=name --format=posix \\
           --pax-option='exthdr.name=%d/x/%f,delete=atime,delete=ctime' . | sha256sum
       }
       is "$(packed "$rootfs/")" "$(packed "$unpacked")"`;
