@@ -8,7 +8,11 @@ import { leavesOf, readLeaf } from './leaves.js';
 import { linkName } from './link-name.js';
 import type { NodeCache } from './node-cache.js';
 import { findShared, writeShared } from './shared-inode.js';
+import { takingTurns } from './turns.js';
 import { type Nodes, withNodes } from './with-nodes.js';
+
+/** Shared inodes that are counted before other work has its turn. */
+const TURN = 1024;
 
 /** Names that are seen no more: those of a directory of the tree below, but for some that were accounted for before. */
 interface Dropped {
@@ -81,7 +85,9 @@ export class DraftLinks {
     for (const { content, except } of this.#dropped) await this.#dropBelow(cache, content, except);
     const changes = new Map<ByteText, Change>();
     const writer = new ByteWriter();
+    const turn = takingTurns(TURN);
     for (const [link, difference] of this.#differences) {
+      await turn();
       const created = this.#created.has(link);
       const base = created ? undefined : this.base;
       const before = base && (await withNodes(cache, (nodes) => findShared(nodes, base, link)));

@@ -40,7 +40,7 @@ export class Leaf {
       total++;
       if (bytes[body] === TAG.shared) shared++;
       if (bytes[body] !== TAG.directory) continue;
-      const below = new ByteReader(bytes, body + 1);
+      const below = new ByteReader(bytes, body + 1, from.position);
       subdirectories++;
       total += below.uint();
       below.uint();

@@ -156,11 +156,11 @@ export class TreeReader {
       const start = number - directory.number - 1;
       const position = findStart(nodes, directory.content, start);
       const entry = position.leaf.entry(position.index);
-      if (position.start === start && entry.type !== 'shared') {
+      if (position.start === start) {
         this.#last = directory;
-        return found(number, entry);
+        // The place of a name whose inode has its number elsewhere.
+        return entry.type === 'shared' ? undefined : found(number, entry);
       }
-      if (entry.type === 'shared' && position.start === start) return undefined;
       if (entry.type !== 'directory') throw damaged('a name that is no directory has names below it');
       directory = { number: directory.number + 1 + position.start, content: entry };
     }

@@ -9,10 +9,7 @@ export interface Place {
   readonly name: ByteText;
 }
 
-/**
- * Where the last entry was put: the next one is often put beside it, and then its path need not be walked. This
- * makes a tree of a million names a quarter faster.
- */
+/** Where the last entry was put: the next one is often put beside it, and then its path need not be walked. */
 export class RecentParent {
   readonly #tree: DraftTree;
   /** The path of the directory as the tar has it, with its last slash. */

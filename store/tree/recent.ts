@@ -1,8 +1,8 @@
 /**
  * Values that were used lately, up to a total weight, in two generations: what is used in the older one moves to the
  * younger one, and when that has half the weight, the older one is dropped whole. Moving a key to the end of a Map at
- * every use would be the exact order of use, but V8 rebuilds a Map after a number of deletions: 30 µs a use were
- * measured where this takes 0.1 µs.
+ * every use would be the exact order of use, but V8 rebuilds a Map after a number of deletions: among 8,000 nodes, a
+ * name was found in 32 µs that way, and in 2 µs this way.
  */
 export class Recent<K, V> {
   readonly #half: number;

@@ -6,7 +6,7 @@ import type { LayerLimits } from './layer-limits.js';
 /** A symlink as Linux has it has at most PATH_MAX - 1 bytes. */
 const TARGET_LIMIT = 4095;
 const XATTR_NAME_LIMIT = 255;
-const ID_LIMIT = 0xffff_ffff;
+const NUMBER_LIMIT = 0xffff_ffff;
 
 /** What overlayfs and fuse-overlayfs read as their own marks of whiteouts, opaque directories and redirections. */
 const OVERLAY = ['trusted.overlay.', 'user.overlay.', 'user.fuseoverlayfs.'];
@@ -20,6 +20,7 @@ const NONE: readonly Xattr[] = [];
  */
 export function tarInode(entry: TarEntry, content: FileContent | undefined, limits: LayerLimits): Inode {
   const attributes = tarAttributes(entry, limits);
+  if (entry.stored > 0 && !content?.payload) throw new TypeError('a file has bytes, but no place for them');
   switch (entry.type) {
     case 'file':
       return { type: 'file', ...attributes, ...(content ?? { size: entry.size }) };
@@ -27,6 +28,7 @@ export function tarInode(entry: TarEntry, content: FileContent | undefined, limi
       return { type: 'symlink', ...attributes, target: checkedTarget(entry) };
     case 'character':
     case 'block':
+      checkNumbers(entry, [entry.major, entry.minor]);
       return { type: entry.type, ...attributes, major: entry.major, minor: entry.minor };
     case 'fifo':
       return { type: 'fifo', ...attributes };
@@ -39,10 +41,7 @@ export function tarInode(entry: TarEntry, content: FileContent | undefined, limi
 /** @throws CasError LAYER_INVALID, LAYER_TOO_LARGE */
 export function tarAttributes(entry: TarEntry, limits: LayerLimits): Attributes {
   const { mode, uid, gid, mtime, xattrs } = entry;
-  for (const id of [uid, gid]) {
-    if (!Number.isInteger(id) || id < 0 || id > ID_LIMIT)
-      throw invalid(entry, `an id of at most ${ID_LIMIT}`, id);
-  }
+  checkNumbers(entry, [uid, gid]);
   if (!Number.isSafeInteger(mtime.seconds)) throw invalid(entry, 'a time of whole seconds', mtime.seconds);
   return {
     mode: mode & 0o7777,
@@ -51,6 +50,14 @@ export function tarAttributes(entry: TarEntry, limits: LayerLimits): Attributes 
     mtime,
     xattrs: xattrs.length === 0 ? NONE : kept(entry, limits),
   };
+}
+
+/** Owners and device numbers have 32 bits. */
+function checkNumbers(entry: TarEntry, numbers: readonly number[]): void {
+  for (const number of numbers) {
+    if (Number.isInteger(number) && number >= 0 && number <= NUMBER_LIMIT) continue;
+    throw invalid(entry, `a number of at most ${NUMBER_LIMIT}`, number);
+  }
 }
 
 function checkedTarget(entry: TarEntry): ByteText {

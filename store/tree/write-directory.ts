@@ -53,10 +53,11 @@ export async function writeDirectory(
     }
     add(end);
   }
-  while (at < names.length) {
-    add(Math.min(names.length, at + TURN));
-    if (at < names.length) await setImmediate();
+  while (names.length - at > TURN) {
+    add(at + TURN);
+    await setImmediate();
   }
+  add(names.length);
   return cutter.finish();
 }
 

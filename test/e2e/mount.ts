@@ -141,9 +141,10 @@ export class Mount {
     await until('the daemon is gone', () => !isAlive(pid));
   }
 
-  /** Unmounts and waits until the daemon is gone. */
+  /** Unmounts and waits until the daemon is gone. The mount of the layers within it goes a moment after its last use. */
   async unmount(): Promise<void> {
     const pid = this.site.daemon;
+    await until('the layers are at rest', () => !this.site.mountedAt('layers'));
     await execute('umount', [this.mountpoint], { timeout: PATIENCE });
     await until('the daemon is gone', () => !isAlive(pid));
   }

@@ -102,7 +102,13 @@ export class Site {
   }
 
   get mounted(): boolean {
-    return readFileSync('/proc/self/mountinfo', 'utf8').includes(` ${this.mountpoint} `);
+    return this.mountedAt();
+  }
+
+  /** Whether something is mounted at the mountpoint, or on a directory below it. */
+  mountedAt(...names: string[]): boolean {
+    const path = [this.mountpoint, ...names].join('/');
+    return readFileSync('/proc/self/mountinfo', 'utf8').includes(` ${path} `);
   }
 
   /** The events in the log of the daemon. */

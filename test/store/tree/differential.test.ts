@@ -7,7 +7,7 @@ import { TreeReader } from '../../../store/tree/reader.js';
 import { Forest, walkTree } from './trees.js';
 
 const SEED = process.env['CAS_TEST_SEED'] ?? '20250101';
-const STACKS = 400;
+const STACKS = 250;
 
 /** An entry as fixtures/layers.py prints it. */
 interface Printed {

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { FileContent, NodeDigest, NodeSource } from '../../../store/tree/inode.js';
-import { type BuiltTree, TreeBuilder } from '../../../store/tree/builder.js';
+import { TreeBuilder } from '../../../store/tree/builder.js';
 import { NodeCache } from '../../../store/tree/node-cache.js';
 import { type Found, TreeReader } from '../../../store/tree/reader.js';
 import type { TarEntry } from '../../../store/tar/entry.js';
 import { CasError } from '../../../store/errors.js';
+import type { BuiltTree } from '../../../store/tree/write-tree.js';
 
 /** Nodes in memory, and how many were asked for. */
 export class MemorySource implements NodeSource {
@@ -114,3 +115,18 @@ export async function outline(reader: TreeReader): Promise<string[]> {
     return inode.type === 'directory' ? `${path}/` : `${path}${nlink === 1 ? '' : ` ${nlink}`}`;
   });
 }
+
+/** What layers give, in short. */
+export async function merged(...layers: TarEntry[][]): Promise<string[]> {
+  return outline(await new Forest().stack(...layers));
+}
+
+/** A layer to be changed by others. */
+export const BASE = [
+  directory('d/'),
+  file('d/a'),
+  file('d/b'),
+  file('f'),
+  symlink('l', 'd'),
+  symlink('abs', '/d'),
+];
