@@ -24,7 +24,7 @@ export interface FinishedPayloads {
   /** The set that was made; undefined where nothing was new. */
   readonly set: string | undefined;
   /** What makes its payloads known. They must be on the disk before these are. */
-  readonly rows: Operation[];
+  readonly rows: Iterable<Operation>;
   /** Other sets, in which contents were found. */
   readonly used: ReadonlySet<string>;
   /** Bytes that were new. */
@@ -118,11 +118,10 @@ export class PayloadWriter {
     await this.settle();
     await this.#pack.close();
     const { directory, ledger } = this.#to;
-    const rows = ledger.rows();
     // A large payload that turned out to be known has made the directory.
-    if (rows.length === 0) await this.discard();
-    const set = rows.length === 0 ? undefined : directory.set;
-    return { set, rows, used: ledger.used, stored: ledger.stored, shared: ledger.shared };
+    if (ledger.isEmpty) await this.discard();
+    const set = ledger.isEmpty ? undefined : directory.set;
+    return { set, rows: ledger.rows(), used: ledger.used, stored: ledger.stored, shared: ledger.shared };
   }
 
   /** Removes whatever was stored. */
