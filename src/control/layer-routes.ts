@@ -45,7 +45,6 @@ export const LAYER_ROUTES: readonly Route[] = [
         if (stack !== undefined) return stacks.push(stack, source, how);
         const on = one(query['on']);
         const parent = on === undefined ? undefined : (await findLayer(layers, on)).chain;
-        await stacks.load();
         return layers.register(source, { ...how, holder: USER, ...(parent && { parent }) });
       });
     },
@@ -95,7 +94,7 @@ async function named(store: Store, { chain }: Query): Promise<Layer> {
 
 /** The oldest first. */
 async function* allLayers(store: Store): AsyncGenerator<LayerLine> {
-  await store.stacks.load();
+  await store.layers.load();
   const layers = [...store.layers.all()];
   layers.sort((a, b) => a.createdAt.getTime() - b.createdAt.getTime() || (a.chain < b.chain ? -1 : 1));
   for (const layer of layers) yield layerLine(store, layer);

@@ -7,6 +7,9 @@ import { BYTES, type ControlFailure, controlSocket, OUTCOME } from './protocol.j
 import { Bytes, type Control, type Query, type Route } from './route.js';
 import { withinSocketLimit } from './socket-path.js';
 
+/** What the client is told of an error in the middle of an answer. */
+type Failed = (error: unknown) => ControlFailure;
+
 /** The open control socket. */
 export interface ControlServer {
   close(): Promise<void>;
@@ -47,13 +50,17 @@ export async function openControl(
 export function controlApp(control: Control, routes: readonly Route[], log: Log): FastifyInstance {
   const app = fastify({ forceCloseConnections: true, ajv: { customOptions: { removeAdditional: false } } });
   app.addContentTypeParser(BYTES, (_request, payload, done) => done(null, payload));
-  app.setErrorHandler((error: FastifyError, request, reply) => {
+  const tell = (error: unknown, url: string): ControlFailure => {
     const failure = failureOf(error);
+    const stack = error instanceof Error ? error.stack : undefined;
     if (failure.code === 'INTERNAL')
-      log.error({ ...errorFields(error), stack: error.stack, url: request.url }, 'control request failed');
+      log.error({ ...errorFields(error), stack, url }, 'control request failed');
+    return failure;
+  };
+  app.setErrorHandler((error: FastifyError, request, reply) => {
     return reply
       .code(error.validation ? 400 : error instanceof CasError ? 409 : (error.statusCode ?? 500))
-      .send(failure);
+      .send(tell(error, request.url));
   });
   app.setNotFoundHandler((request, reply) => {
     const message = `${request.method} ${request.url}: this daemon knows no such request`;
@@ -66,10 +73,13 @@ export function controlApp(control: Control, routes: readonly Route[], log: Log)
       schema,
       handler: async (request, reply) => {
         const body = request.body instanceof Readable ? request.body : undefined;
-        const call = { body, signal: goneSignal(reply) };
-        const answer = await handle(control, request.query as Query, call);
-        if (answer instanceof Bytes) return sendBytes(reply, answer);
-        return isIterable(answer) ? sendLines(reply, answer) : reply.send(answer);
+        const signal = goneSignal(reply);
+        const answer = await handle(control, request.query as Query, { body, signal });
+        // Whoever has gone is told nothing: what failed then was interrupted.
+        const failed = (error: unknown): ControlFailure =>
+          signal.aborted ? failureOf(error) : tell(error, request.url);
+        if (answer instanceof Bytes) return sendBytes(reply, answer, failed);
+        return isIterable(answer) ? sendLines(reply, answer, failed) : reply.send(answer);
       },
     });
   }
@@ -86,13 +96,13 @@ function goneSignal({ raw }: FastifyReply): AbortSignal {
 }
 
 /** How it ended can only be told after the bytes, in a trailer (RFC 9110, 6.5). */
-function sendBytes(reply: FastifyReply, { chunks }: Bytes): FastifyReply {
+function sendBytes(reply: FastifyReply, { chunks }: Bytes, failed: Failed): FastifyReply {
   let failure: ControlFailure | null = null;
   async function* all(): AsyncGenerator<Buffer> {
     try {
       yield* chunks;
     } catch (error) {
-      failure = failureOf(error);
+      failure = failed(error);
     }
   }
   return reply
@@ -101,16 +111,16 @@ function sendBytes(reply: FastifyReply, { chunks }: Bytes): FastifyReply {
     .send(Readable.from(all(), { objectMode: false }));
 }
 
-function sendLines(reply: FastifyReply, values: AsyncIterable<unknown>): FastifyReply {
-  return reply.type('application/x-ndjson').send(Readable.from(lines(values)));
+function sendLines(reply: FastifyReply, values: AsyncIterable<unknown>, failed: Failed): FastifyReply {
+  return reply.type('application/x-ndjson').send(Readable.from(lines(values, failed)));
 }
 
 /** A failure after the first line can only be told in a line of its own. */
-async function* lines(values: AsyncIterable<unknown>): AsyncGenerator<string> {
+async function* lines(values: AsyncIterable<unknown>, failed: Failed): AsyncGenerator<string> {
   try {
     for await (const value of values) yield `${JSON.stringify(value)}\n`;
   } catch (error) {
-    yield `${JSON.stringify({ failure: failureOf(error) })}\n`;
+    yield `${JSON.stringify({ failure: failed(error) })}\n`;
   }
 }
 
