@@ -17,7 +17,7 @@ export class MemoryRows implements Rows {
     return Promise.resolve(keys.map((key) => this.rows.get(key.toString('hex'))));
   }
 
-  apply(operations: readonly Operation[]): void {
+  apply(operations: Iterable<Operation>): void {
     for (const { key, value } of operations) {
       if (value) this.rows.set(key.toString('hex'), Buffer.from(value));
       else this.rows.delete(key.toString('hex'));
