@@ -26,7 +26,7 @@ test('small payloads are in the pack in the order of the tar, others are files n
     digests.trim().split('\n'),
     own.map((content) => `${sha256(content)}  ${sha256(content)}`),
   );
-  t.is(rows.length, contents.length);
+  t.is([...rows].length, contents.length);
   t.deepEqual([stored, shared, used.size], [SIZES.reduce((a, b) => a + b), 0, 0]);
   t.is(fs.statSync(store.path(set ?? '')).mode & 0o777, 0o700);
   for (const name of store.names(set ?? ''))
@@ -62,7 +62,7 @@ test('content that occurs again in the same tar is stored once', async (t) => {
   t.deepEqual(payloads[5], payloads[0]);
   t.deepEqual(payloads[4], payloads[1]);
   t.deepEqual(payloads[3], payloads[2]);
-  t.is(rows.length, 3);
+  t.is([...rows].length, 3);
   t.deepEqual([stored, shared], [5200 * KIB + 100, 5200 * KIB + 200]);
   t.is(store.names(set ?? '').length, 3);
 });
