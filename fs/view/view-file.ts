@@ -35,7 +35,7 @@ export function readViewFile(
   content: FileContent,
   into: Uint8Array,
   offset: number,
-): Promise<number> {
+): number | Promise<number> {
   return readContent(layers.payloads.reader, content, into, offset);
 }
 

@@ -83,10 +83,13 @@ export class ViewNode implements Node {
   }
 
   /** Fills `into` from `offset`, without a handle. */
-  async read(into: Uint8Array, offset: number): Promise<number> {
-    const { inode } = await this.#find();
-    if (inode.type !== 'file') throw new FsError('EINVAL');
-    return readViewFile(this.#view, inode, into, offset);
+  read(into: Uint8Array, offset: number): Awaitable<number> {
+    const found = this.#find();
+    const read = ({ inode }: Found): Awaitable<number> => {
+      if (inode.type !== 'file') throw new FsError('EINVAL');
+      return readViewFile(this.#view, inode, into, offset);
+    };
+    return found instanceof Promise ? found.then(read) : read(found);
   }
 
   async readlink(): Promise<Name> {

@@ -6,25 +6,34 @@ import type { PayloadReader } from './reader.js';
  * @returns how many, fewer only at the end of the file
  * @throws CasError LAYER_DAMAGED
  */
-export async function readContent(
+export function readContent(
   reader: PayloadReader,
-  { size, payload, extents }: FileContent,
+  content: FileContent,
+  into: Uint8Array,
+  offset: number,
+): number | Promise<number> {
+  const { size, payload, extents } = content;
+  const length = Math.max(0, Math.min(into.length, size - offset));
+  if (extents !== undefined)
+    return readSparse(reader, { ...content, extents }, into.subarray(0, length), offset);
+  return payload === undefined ? 0 : reader.read(payload, into.subarray(0, length), offset);
+}
+
+/** Fills all of `into`. */
+async function readSparse(
+  reader: PayloadReader,
+  { payload, extents }: FileContent & Required<Pick<FileContent, 'extents'>>,
   into: Uint8Array,
   offset: number,
 ): Promise<number> {
-  const length = Math.max(0, Math.min(into.length, size - offset));
-  if (extents === undefined)
-    return payload === undefined ? 0 : reader.read(payload, into.subarray(0, length), offset);
-  into.fill(0, 0, length);
+  into.fill(0);
   let stored = 0;
   for (const extent of extents) {
     const start = Math.max(extent.offset, offset);
-    const end = Math.min(extent.offset + extent.length, offset + length);
-    if (start < end && payload !== undefined) {
-      const at = into.subarray(start - offset, end - offset);
-      await reader.read(payload, at, stored + start - extent.offset);
-    }
+    const end = Math.min(extent.offset + extent.length, offset + into.length);
+    if (start < end && payload !== undefined)
+      await reader.read(payload, into.subarray(start - offset, end - offset), stored + start - extent.offset);
     stored += extent.length;
   }
-  return length;
+  return into.length;
 }

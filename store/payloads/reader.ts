@@ -7,6 +7,7 @@ import { CasError } from '../errors.js';
 import { close, fstat, isCode, open } from '../files.js';
 import { Descriptors } from './descriptors.js';
 import type { Payload } from './location.js';
+import { PackWindows } from './pack-windows.js';
 import { PACK, setIn } from './set-directory.js';
 
 /** The most buffers of one preadv(2), UIO_MAXIOV of linux/uio.h. */
@@ -21,6 +22,7 @@ const readv = promisify(
 export class PayloadReader {
   readonly #root: string;
   readonly #descriptors: Descriptors;
+  readonly #windows: PackWindows;
 
   /**
    * @param root - the store
@@ -29,6 +31,7 @@ export class PayloadReader {
   constructor(root: string, descriptors = 256) {
     this.#root = root;
     this.#descriptors = new Descriptors(descriptors);
+    this.#windows = new PackWindows((path, into, offset) => this.#fillFrom(path, [into], offset));
   }
 
   /**
@@ -36,14 +39,23 @@ export class PayloadReader {
    * whole is checked by its digest.
    * @throws CasError LAYER_DAMAGED where bytes are missing or wrong
    */
-  async read(payload: Payload, into: Uint8Array, offset: number): Promise<number> {
+  read(payload: Payload, into: Uint8Array, offset: number): number | Promise<number> {
     const { size, location } = payload;
     const wanted = into.subarray(0, Math.max(0, Math.min(into.length, size - offset)));
     if (wanted.length === 0) return 0;
     const path = pathOf(this.#root, payload);
-    const found = await this.#fill(payload, path, [wanted], (location.offset ?? 0) + offset);
-    if (found < wanted.length) throw damaged(payload, `${size} bytes`, `${offset + found}`);
-    if (location.offset !== undefined && wanted.length === size) check(payload, wanted);
+    if (location.offset === undefined) return this.#readFile(payload, path, wanted, offset);
+    const window = this.#windows.at(path, location.offset);
+    if (!(window instanceof Promise)) return take(payload, window, wanted, offset);
+    return present(
+      payload,
+      window.then((bytes) => take(payload, bytes, wanted, offset)),
+    );
+  }
+
+  async #readFile(payload: Payload, path: string, wanted: Uint8Array, offset: number): Promise<number> {
+    const found = await this.#fill(payload, path, [wanted], offset);
+    if (found < wanted.length) throw damaged(payload, `${payload.size} bytes`, `${offset + found}`);
     return wanted.length;
   }
 
@@ -76,6 +88,7 @@ export class PayloadReader {
 
   /** Closes what is open of a set that is removed, so that its space is free. */
   forget(set: string): Promise<void> {
+    this.#windows.forget(setIn(this.#root, set));
     return this.#descriptors.forget(setIn(this.#root, set));
   }
 
@@ -86,7 +99,11 @@ export class PayloadReader {
 
   /** Fills the buffers in their order; the number of bytes, which is less where the file ends before. */
   #fill(payload: Payload, path: string, into: readonly Uint8Array[], offset: number): Promise<number> {
-    const filled = this.#descriptors.use(path, async (fd) => {
+    return present(payload, this.#fillFrom(path, into, offset));
+  }
+
+  #fillFrom(path: string, into: readonly Uint8Array[], offset: number): Promise<number> {
+    return this.#descriptors.use(path, async (fd) => {
       let rest = into;
       let filled = 0;
       while (rest.length > 0) {
@@ -99,7 +116,6 @@ export class PayloadReader {
       }
       return filled;
     });
-    return present(payload, filled);
   }
 }
 
@@ -107,6 +123,15 @@ export class PayloadReader {
 export function check(payload: Payload, bytes: Uint8Array): void {
   const found = hash('sha256', bytes, 'hex');
   if (found !== payload.digest.toString('hex')) throw damaged(payload, 'these bytes', `sha256:${found}`);
+}
+
+/** Takes what is wanted of a packed payload from the bytes of its pack, and checks all of it. */
+function take(payload: Payload, pack: Buffer, wanted: Uint8Array, offset: number): number {
+  const bytes = pack.subarray(0, payload.size);
+  if (bytes.length < payload.size) throw damaged(payload, `${payload.size} bytes`, `${bytes.length}`);
+  check(payload, bytes);
+  bytes.copy(wanted, 0, offset, offset + wanted.length);
+  return wanted.length;
 }
 
 /** The failure of a payload. */

@@ -39,6 +39,11 @@ export class NodeCache {
     return pending;
   }
 
+  /** Begins to read a node that is likely to be asked for. */
+  prefetch(digest: NodeDigest): void {
+    if (this.peek(digest) === undefined) this.load(digest).catch(() => undefined);
+  }
+
   async #read(key: string): Promise<Node> {
     const digest = Buffer.from(key, 'latin1');
     const bytes = await this.#source.get(digest);

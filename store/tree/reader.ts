@@ -28,6 +28,9 @@ interface Directory {
   readonly content: DirectoryContent;
 }
 
+/** Of how many directories in one the nodes are read ahead when it is listed: most walks go into all of them. */
+const AHEAD = 64;
+
 /** How many directories are remembered by their numbers. */
 const DIRECTORIES = 4096;
 
@@ -93,6 +96,8 @@ export class TreeReader {
           listed.push({ name: leaf.name(i), ...this.#at(nodes, parent, position) });
         }
       }
+      if (parent.content.subdirectories <= AHEAD)
+        for (const { inode } of listed) if (inode.type === 'directory') this.#cache.prefetch(inode.node);
       return listed;
     });
   }

@@ -57,7 +57,7 @@ test('a flipped bit of a packed payload is found when it is read whole', async (
   fs.writeFileSync(pack, bytes);
   const reader = new PayloadReader(store.root);
   t.is(await reader.read(at(payloads, 0), Buffer.alloc(1000), 0), 1000);
-  await t.throwsAsync(reader.read(at(payloads, 1), Buffer.alloc(2000), 0), {
+  await t.throwsAsync(async () => reader.read(at(payloads, 1), Buffer.alloc(2000), 0), {
     code: 'LAYER_DAMAGED',
     message: new RegExp(`^sha256:${sha256(seededBytes(2000, 2))}: .*found sha256:`),
   });
@@ -73,7 +73,7 @@ test('what is missing is damage: bytes at the end, or a file', async (t) => {
   const reader = new PayloadReader(store.root);
   const failures = async (): Promise<void> => {
     for (const payload of payloads) {
-      const error = await t.throwsAsync(reader.read(payload, Buffer.alloc(200_000), 0));
+      const error = await t.throwsAsync(async () => reader.read(payload, Buffer.alloc(200_000), 0));
       t.true(isCasError(error, 'LAYER_DAMAGED') && error.errno === 'EIO');
       t.true(
         isCasError(error, 'LAYER_DAMAGED') && error.subject === `sha256:${payload.digest.toString('hex')}`,
