@@ -1,8 +1,7 @@
-import { constants } from 'node:fs';
-import type { DirEntry, Name, Node } from './node.js';
+import { type Accept, dots, listBatches } from './list-batches.js';
+import type { DirEntry, Node } from './node.js';
 
-/** Takes an entry and the offset after it; false when it no longer fits. */
-export type Accept = (entry: DirEntry, next: number) => boolean;
+export type { Accept };
 
 /**
  * An open directory. Offsets count entries from 1, `.` and `..` first. Reading on from where the last call
@@ -22,12 +21,12 @@ export class DirectoryStream {
 
   /** Offers entries from `offset` on to `accept` until it declines or the directory ends. */
   async read(offset: number, ino: number, accept: Accept): Promise<void> {
+    if (this.node.batch !== undefined) return listBatches(this.node, ino, offset, accept);
     if (this.#batches === undefined || offset !== this.#position) await this.#restart(offset, ino);
     for (;;) {
       if (this.#taken === this.#batch.length && !(await this.#refill())) return;
       const entry = this.#batch[this.#taken];
-      if (entry === undefined) return;
-      if (entry.hidden !== true && !accept(entry, this.#position + 1)) return;
+      if (entry === undefined || !accept(entry, this.#position + 1)) return;
       this.#taken++;
       this.#position++;
     }
@@ -40,20 +39,10 @@ export class DirectoryStream {
 
   async #restart(offset: number, ino: number): Promise<void> {
     await this.close();
-    if (offset >= 2 && this.node.entriesFrom !== undefined) {
-      this.#batches = this.node.entriesFrom(offset - 2)[Symbol.asyncIterator]();
-      this.#batch = [];
-      this.#taken = 0;
-      this.#position = offset;
-      return;
-    }
-    const entries = this.node.entries?.() ?? this.node.entriesFrom?.(0) ?? [];
+    const entries = this.node.entries?.() ?? [];
     this.#batches =
       Symbol.asyncIterator in entries ? entries[Symbol.asyncIterator]() : entries[Symbol.iterator]();
-    this.#batch = [
-      { name: '.' as Name, ino, type: constants.S_IFDIR },
-      { name: '..' as Name, ino, type: constants.S_IFDIR },
-    ];
+    this.#batch = dots(ino);
     this.#taken = 0;
     this.#position = 0;
     while (this.#position < offset) {

@@ -52,7 +52,7 @@ export class FileSystem {
 
   /** @throws FsError ENOENT; its `validity` says for how long the absence may be remembered */
   async lookup(parent: NodeId, name: Name, caller: Caller): Promise<Entry> {
-    const directory = this.#directory(parent);
+    const directory = this.directory(parent);
     checkLength(name);
     const node = await directory.lookup?.(name, caller);
     if (node === undefined) throw ABSENT;
@@ -69,9 +69,15 @@ export class FileSystem {
   }
 
   /** Counts a lookup of `node` and describes it. */
-  async entry(node: Node): Promise<Entry> {
-    const attr = await node.attr();
-    return { id: this.inodes.remember(node), node, attr, validity: node.validity };
+  entry(node: Node): Awaitable<Entry> {
+    const attr = node.attr();
+    const entry = (attr: Attr): Entry => ({
+      id: this.inodes.remember(node),
+      node,
+      attr,
+      validity: node.validity,
+    });
+    return attr instanceof Promise ? attr.then(entry) : entry(attr);
   }
 
   getattr(id: NodeId): Awaitable<Attr> {
@@ -169,13 +175,6 @@ export class FileSystem {
     return handle.read(into, offset);
   }
 
-  /** Fills `into` with what a file that is never opened has at `offset`; the number of bytes read. */
-  readNode(id: NodeId, into: Uint8Array, offset: number): Awaitable<number> {
-    const node = this.node(id);
-    if (node.read === undefined) throw new FsError('EBADF', 'it can only be read once it is open');
-    return node.read(into, offset);
-  }
-
   write(file: HandleId, data: Uint8Array, offset: number): Awaitable<Written> {
     const handle = this.files.get(file);
     if (handle.write === undefined) throw new FsError('EBADF', 'not open for writing');
@@ -207,24 +206,13 @@ export class FileSystem {
   }
 
   opendir(id: NodeId): HandleId {
-    return this.directories.add(new DirectoryStream(this.#directory(id)));
+    return this.directories.add(new DirectoryStream(this.directory(id)));
   }
 
   /** Offers entries from `offset` on to `accept` until it declines or the directory ends. */
   async readdir(directory: HandleId, offset: number, accept: Accept): Promise<void> {
     const stream = this.directories.get(directory);
     await stream.read(offset, (await stream.node.attr()).ino, accept);
-  }
-
-  /** Offers entries of a directory that is never opened; see {@link readdir}. */
-  async listNode(id: NodeId, offset: number, accept: Accept): Promise<void> {
-    const node = this.#directory(id);
-    const stream = new DirectoryStream(node);
-    try {
-      await stream.read(offset, (await node.attr()).ino, accept);
-    } finally {
-      await stream.close();
-    }
   }
 
   async releasedir(directory: HandleId): Promise<void> {
@@ -275,7 +263,8 @@ export class FileSystem {
     return node;
   }
 
-  #directory(id: NodeId): Node {
+  /** @throws FsError ESTALE, ENOTDIR */
+  directory(id: NodeId): Node {
     const node = this.node(id);
     if (node.type !== constants.S_IFDIR) throw new FsError('ENOTDIR');
     return node;
@@ -283,7 +272,7 @@ export class FileSystem {
 
   #changeable(parent: NodeId, name: Name): Node {
     checkLength(name);
-    return this.#directory(parent);
+    return this.directory(parent);
   }
 }
 

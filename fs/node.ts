@@ -128,8 +128,8 @@ export interface Node {
   readonly absence?: number;
   /** Names in batches, without `.` and `..`, in an order that is stable while nothing changes. */
   entries?(): AsyncIterable<readonly DirEntry[]> | Iterable<readonly DirEntry[]>;
-  /** As {@link entries}, from the entry with that index on. */
-  entriesFrom?(index: number): AsyncIterable<readonly DirEntry[]>;
+  /** Some entries, from the one with that index on; none at the end. Instead of {@link entries}. */
+  batch?(index: number): Awaitable<readonly DirEntry[]>;
   create?(
     name: Name,
     flags: OpenFlags,

@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { isExposed } from './exposed.js';
-import type { Found } from '../../store/tree/reader.js';
+import type { Found, Listed } from '../../store/tree/reader.js';
 import { FsError } from '../errors.js';
 import {
   type Attr,
@@ -61,18 +61,10 @@ export class ViewNode implements Node {
     return found instanceof Promise ? found.then((inode) => this.#child(inode)) : this.#child(found);
   }
 
-  async *entriesFrom(first: number): AsyncIterable<readonly DirEntry[]> {
-    for (let index = first; ;) {
-      const batch = await this.#view.tree.list(this.#position, index, BATCH);
-      if (batch.length === 0) return;
-      index += batch.length;
-      yield batch.map((listed) => {
-        const node = new ViewNode(this.#view, listed.number, listed.inode.type === 'directory', listed);
-        const { number: ino, type } = node;
-        const entry = { name: listed.name as Name, ino, type, node };
-        return isExposed(listed.inode) ? entry : { ...entry, hidden: true };
-      });
-    }
+  batch(index: number): Awaitable<readonly DirEntry[]> {
+    const listed = this.#view.tree.list(this.#position, index, BATCH);
+    const entries = (some: readonly Listed[]): DirEntry[] => some.map((one) => this.#entry(one));
+    return listed instanceof Promise ? listed.then(entries) : entries(listed);
   }
 
   async open(flags: OpenFlags): Promise<FileHandle> {
@@ -92,10 +84,13 @@ export class ViewNode implements Node {
     return found instanceof Promise ? found.then(read) : read(found);
   }
 
-  async readlink(): Promise<Name> {
-    const { inode } = await this.#find();
-    if (inode.type !== 'symlink') throw new FsError('EINVAL');
-    return inode.target as Name;
+  readlink(): Awaitable<Name> {
+    const found = this.#find();
+    const target = ({ inode }: Found): Name => {
+      if (inode.type !== 'symlink') throw new FsError('EINVAL');
+      return inode.target as Name;
+    };
+    return found instanceof Promise ? found.then(target) : target(found);
   }
 
   async listxattr(): Promise<readonly string[]> {
@@ -106,6 +101,12 @@ export class ViewNode implements Node {
   async getxattr(name: string): Promise<Uint8Array | undefined> {
     const { inode } = await this.#find();
     return inode.xattrs.find(([one]) => one === name)?.[1];
+  }
+
+  #entry(listed: Listed): DirEntry {
+    const node = new ViewNode(this.#view, listed.number, listed.inode.type === 'directory', listed);
+    const entry = { name: listed.name as Name, ino: node.number, type: node.type, node };
+    return isExposed(listed.inode) ? entry : { ...entry, hidden: true };
   }
 
   #find(): Awaitable<Found> {

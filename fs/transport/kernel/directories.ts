@@ -5,7 +5,8 @@ import type { Entry } from '../../answers.js';
 import type { FileSystem } from '../../filesystem.js';
 import type { HandleId } from '../../handles.js';
 import type { NodeId } from '../../inodes.js';
-import type { DirEntry } from '../../node.js';
+import type { Awaitable, DirEntry } from '../../node.js';
+import { listNode } from '../../stateless.js';
 import { direntSize, putDirent, putEntry, putOpen } from './encode.js';
 import { type Context, type Handler, then } from './operation.js';
 import { SIZE } from './protocol.js';
@@ -39,21 +40,21 @@ function list(
   handle: HandleId,
   offset: number,
   accept: Accept,
-): Promise<void> {
-  return stateless ? filesystem.listNode(node, offset, accept) : filesystem.readdir(handle, offset, accept);
+): Awaitable<void> {
+  return stateless ? listNode(filesystem, node, offset, accept) : filesystem.readdir(handle, offset, accept);
 }
 
-export const readdir: Handler = async (context, { node, body }) => {
+export const readdir: Handler = (context, { node, body }) => {
   const handle = body.u64();
   const offset = body.u64();
   const size = body.u32();
   const reply = Writer.of(size);
-  await list(context, node, handle, offset, (entry, next) => {
+  const listed = list(context, node, handle, offset, (entry, next) => {
     if (reply.length + direntSize(entry) > size) return false;
     putDirent(reply, entry, next);
     return true;
   });
-  return reply;
+  return then(listed, () => reply);
 };
 
 /**
@@ -68,15 +69,17 @@ export const readdirplus: Handler = async (context, request) => {
   for (;;) {
     const listed: Listed[] = [];
     let room = size;
-    await list(context, request.node, handle, offset, (entry, next) => {
+    const filled = list(context, request.node, handle, offset, (entry, next) => {
       room -= SIZE.ENTRY_OUT + direntSize(entry);
       if (room < 0) return false;
       listed.push({ entry, next });
       return true;
     });
+    if (filled instanceof Promise) await filled;
     for (let taken = 0; taken < listed.length; taken += PARALLEL) {
       const some = listed.slice(taken, taken + PARALLEL);
-      const found = await Promise.all(some.map(({ entry }) => look(context.filesystem, request, entry)));
+      const looks = some.map(({ entry }) => look(context.filesystem, request, entry));
+      const found = isSettled(looks) ? looks : await Promise.all(looks.map(async (one) => one));
       some.forEach((one, index) => putListed(reply, one, found[index]));
     }
     offset = listed.at(-1)?.next ?? 0;
@@ -85,23 +88,29 @@ export const readdirplus: Handler = async (context, request) => {
 };
 
 /** Undefined for an entry that is gone, `unknown` for one whose attributes the kernel has to ask for itself. */
-async function look(
-  filesystem: FileSystem,
-  request: Request,
-  { name, node }: DirEntry,
-): Promise<Entry | 'unknown' | undefined> {
+type Looked = Entry | 'unknown' | undefined;
+
+function look(filesystem: FileSystem, request: Request, { name, node }: DirEntry): Awaitable<Looked> {
   if (name === '.' || name === '..') return 'unknown';
   try {
-    return await (node === undefined
-      ? filesystem.lookup(request.node, name, request)
-      : filesystem.entry(node));
+    const found =
+      node === undefined ? filesystem.lookup(request.node, name, request) : filesystem.entry(node);
+    return found instanceof Promise ? found.catch(lookedInVain) : found;
   } catch (error) {
-    return errnoOf(error) === constants.errno.ENOENT ? undefined : 'unknown';
+    return lookedInVain(error);
   }
 }
 
+function isSettled(looks: readonly Awaitable<Looked>[]): looks is readonly Looked[] {
+  return !looks.some((one) => one instanceof Promise);
+}
+
+function lookedInVain(error: unknown): Looked {
+  return errnoOf(error) === constants.errno.ENOENT ? undefined : 'unknown';
+}
+
 /** struct fuse_direntplus. */
-function putListed(to: Writer, { entry, next }: Listed, found: Entry | 'unknown' | undefined): void {
+function putListed(to: Writer, { entry, next }: Listed, found: Looked): void {
   if (found === undefined) return;
   if (found === 'unknown') to.zeros(SIZE.ENTRY_OUT);
   else putEntry(to, found);

@@ -1,6 +1,7 @@
 import { constants as os } from 'node:os';
 import { errnoOf, FsError } from '../../errors.js';
 import type { OpenMode } from '../../node.js';
+import { readNode } from '../../stateless.js';
 import { putOpen } from './encode.js';
 import { type Handler, then } from './operation.js';
 import { FOPEN, FSYNC_DATA_ONLY, SIZE } from './protocol.js';
@@ -56,7 +57,7 @@ export const read: Handler = ({ filesystem, buffers, stateless }, { node, body }
   };
   try {
     const rest = stateless
-      ? filesystem.readNode(node, room, offset)
+      ? readNode(filesystem, node, room, offset)
       : filesystem.read(handle, room.subarray(length), offset + length);
     if (!(rest instanceof Promise)) return finish(rest);
     rest.catch(() => give?.());
