@@ -20,8 +20,8 @@ export interface StagedLayer {
   readonly record: LayerRecord;
   readonly directory: string;
   readonly rows: LayerRows;
-  /** Removes all of it. */
-  discard(): Promise<void>;
+  /** Removes all of it, its directory by `clear` where that is given. */
+  discard(clear?: (directory: string) => Promise<void>): Promise<void>;
 }
 
 interface Context {
@@ -50,9 +50,10 @@ export async function stageLayer(
 ): Promise<StagedLayer> {
   const directory = join(staging, randomBytes(6).toString('hex'));
   const disk = await openFileSystemSync(staging);
-  const discard = async (): Promise<void> => {
+  const remove = (path: string): Promise<void> => promises.rm(path, { recursive: true, force: true });
+  const discard = async (clear = remove): Promise<void> => {
+    await clear(directory);
     await writer.discard();
-    await promises.rm(directory, { recursive: true, force: true });
   };
   try {
     await mkdir(directory, 0o700);
