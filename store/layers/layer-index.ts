@@ -67,6 +67,13 @@ export class LayerIndex {
 
   /** Writes what a layer has in the index; what is there of it is no matter. In the lane of changes. */
   async enter(layer: Pick<Layer, 'number'>, rows: LayerRows, write: Write = this.#write): Promise<void> {
+    await this.#enter(layer, rows, write).catch((error: unknown) => {
+      if (!isCasError(error, 'METADATA_DAMAGED')) throw error;
+      return this.#enter(layer, rows, write);
+    });
+  }
+
+  async #enter(layer: Pick<Layer, 'number'>, rows: LayerRows, write: Write): Promise<void> {
     const batches = new Batches(write);
     for (const row of rows.payloads) await batches.add(row);
     let part = 0;
