@@ -93,7 +93,9 @@ test('one that is aborted ends with the reason, and nothing is left of it', asyn
     const how = {
       holder: holder('who'),
       signal: aborting.signal,
-      progress: (progress: { bytes: number }) => void (progress.bytes >= bytes && aborting.abort(reason)),
+      progress: (progress: { bytes: number }) => {
+        if (progress.bytes >= bytes) aborting.abort(reason);
+      },
     };
     t.is(await refusal(t, made, () => made.add(tar, below, how)), String(reason));
   }

@@ -34,7 +34,7 @@ const sizesOf = (removed: readonly RemovedLayer[]): [number, number][] =>
 /** The code of the failure of an action. */
 async function codeOf(t: ExecutionContext, action: () => Promise<unknown>): Promise<string> {
   const error = await t.throwsAsync(action, { instanceOf: CasError });
-  return `${error?.code} ${error?.errno}`;
+  return `${error.code} ${error.errno}`;
 }
 
 test('layers go from the top down as far as nobody else holds them, and their sizes are told', async (t) => {

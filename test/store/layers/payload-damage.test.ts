@@ -44,7 +44,7 @@ const codeOf = (error: unknown): string =>
 async function read({ layers }: TestLayers, layer: Layer, name: string): Promise<string> {
   try {
     const tree = await layers.tree(layer);
-    const found = await tree.lookup(0, name as never);
+    const found = await tree.lookup(0, name);
     if (found?.inode.type !== 'file') return 'none';
     await readContent(layers.payloads.reader, found.inode, Buffer.alloc(found.inode.size), 0);
     return 'good';
