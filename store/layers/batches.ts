@@ -4,7 +4,7 @@ import type { Operation, Write } from '../metadata/database.js';
 const ROWS = 10_000;
 const BYTES = 4 << 20;
 
-/** Gathers rows that need not be written together: each batch is a sync of the disk. */
+/** Gathers rows into batches, each of which is a sync of the disk. */
 export class Batches {
   readonly #write: Write;
   #rows: Operation[] = [];
@@ -14,9 +14,12 @@ export class Batches {
     this.#write = write;
   }
 
-  async add(row: Operation): Promise<void> {
-    this.#rows.push(row);
-    this.#bytes += row.key.length + (row.value?.length ?? 0);
+  /** Adds rows; those that are given together are written together. */
+  async add(...rows: readonly Operation[]): Promise<void> {
+    for (const row of rows) {
+      this.#rows.push(row);
+      this.#bytes += row.key.length + (row.value?.length ?? 0);
+    }
     if (this.#rows.length >= ROWS || this.#bytes >= BYTES) await this.end();
   }
 

@@ -11,7 +11,7 @@ import { NodeCache } from '../tree/node-cache.js';
 import { TreeReader } from '../tree/reader.js';
 import type { Layer } from './layer.js';
 import { Batches } from './batches.js';
-import { broughtKey, chunkKey, chunkPrefix, grouped, nodeKey, rootKey } from './layer-rows.js';
+import { chunkKey, chunkPrefix, grouped, nodeKey, rootKey } from './layer-rows.js';
 import { NodeRows } from './node-rows.js';
 import { NodeShares } from './node-shares.js';
 
@@ -69,30 +69,38 @@ export class LayerIndex {
     });
   }
 
-  /** Writes what a layer has in the index. In the lane of changes. */
+  /** Writes what a layer has in the index; what is there of it is no matter. In the lane of changes. */
   async enter(layer: Pick<Layer, 'number'>, rows: LayerRows, write: Write = this.#write): Promise<void> {
+    await this.#enter(layer, rows, write).catch((error: unknown) => {
+      if (!isCasError(error, 'METADATA_DAMAGED')) throw error;
+      return this.#enter(layer, rows, write);
+    });
+  }
+
+  async #enter(layer: Pick<Layer, 'number'>, rows: LayerRows, write: Write): Promise<void> {
     const batches = new Batches(write);
     for (const row of rows.payloads) await batches.add(row);
+    let part = 0;
     for (const group of grouped(rows.nodes))
-      for (const row of await this.#shares.toEnter(layer, group)) await batches.add(row);
-    const brought = Buffer.concat(rows.nodes.map(([digest]) => digest));
-    await batches.add({ key: broughtKey(layer), value: brought });
+      await batches.add(...(await this.#shares.toEnter(layer, part++, group)));
     const index = await this.#enterChunks(layer, rows.split, batches);
     await batches.add({ key: chunkKey(layer), value: encodeIndex(index) });
     await batches.add({ key: rootKey(layer), value: rows.root });
     await batches.end();
   }
 
-  /** Removes what a layer has in the index, and the nodes that only it needed. In the lane of changes. */
-  async remove(layer: Layer): Promise<void> {
-    const brought = await this.#row(broughtKey(layer), layer.chain);
+  /**
+   * Removes what a layer has in the index, all of it or what is left of it, and the nodes that only it needed. In the
+   * lane of changes, when it is no longer one of the layers: a database that turns out to be damaged is made again
+   * without it.
+   */
+  async remove(layer: Pick<Layer, 'number'>): Promise<void> {
     this.#trees.delete(layer.number);
     this.#tars.delete(layer.number);
-    for (const group of grouped(digestsIn(brought)))
-      await this.#write(await this.#shares.toRemove(layer, group));
+    await this.#write([{ key: rootKey(layer) }]);
+    for await (const operations of this.#shares.toRemove(layer)) await this.#write(operations);
     for await (const rows of this.#database.iterate(chunkPrefix(layer)))
       await this.#write(rows.map(([key]) => ({ key })));
-    await this.#write([{ key: rootKey(layer) }, { key: broughtKey(layer) }]);
   }
 
   /** Does operations on rows of payloads. */
@@ -141,10 +149,4 @@ function remembered<T>(made: Map<number, Promise<T>>, key: number, make: () => P
   });
   made.set(key, making);
   return making;
-}
-
-const DIGEST = 32;
-
-function* digestsIn(bytes: Buffer): Generator<NodeDigest> {
-  for (let at = 0; at < bytes.length; at += DIGEST) yield bytes.subarray(at, at + DIGEST);
 }

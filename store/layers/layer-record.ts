@@ -2,7 +2,7 @@ import { promises } from 'node:fs';
 import { join } from 'node:path';
 import { type Digest, hexOf, isDigest } from '../digest.js';
 import { CasError } from '../errors.js';
-import { createFile, ifPresent } from '../files.js';
+import { createFile, fsyncDirectory, ifPresent, isCode, unlink } from '../files.js';
 import type { Layer } from './layer.js';
 
 /** What is written down of a layer, beside its split tar, in `<root>/layers/<algorithm>/<hex>/record`. */
@@ -24,6 +24,20 @@ export function splitPath(directory: string): string {
 /** The file that says that the user holds the layer. */
 export function heldPath(directory: string): string {
   return join(directory, 'held');
+}
+
+/** Writes down, durably, that the user holds the layer. */
+export async function writeHeld(directory: string): Promise<void> {
+  await createFile(heldPath(directory), '').catch((error: unknown) => {
+    if (!isCode(error, 'EEXIST')) throw error;
+  });
+  await fsyncDirectory(directory);
+}
+
+/** Writes down, durably, that the user no longer holds the layer. */
+export async function removeHeld(directory: string): Promise<void> {
+  await ifPresent(unlink(heldPath(directory)));
+  await fsyncDirectory(directory);
 }
 
 /** Writes the record of a layer, which must not have one yet. */

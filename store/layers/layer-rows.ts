@@ -4,7 +4,7 @@ import type { Layer } from './layer.js';
 /*
  * The rows of layers, by the first byte of their keys:
  *
- *   B <number of a layer>           the digests of the nodes that it brought, or would have brought
+ *   B <number of a layer> <part>    the digests of nodes that it brought, or would have brought
  *   N <digest of a node>            an encoded directory node, shared by all trees that have it
  *   P <digest of a payload>         where it lies
  *   Q <digest of a node> <number of a layer>
@@ -16,7 +16,7 @@ import type { Layer } from './layer.js';
  */
 
 /** The form of the rows; a change of it has all of them made anew. */
-export const LAYER_ROWS = 'layers 1';
+export const LAYER_ROWS = 'layers 2';
 
 const INDEX = 0xffff_ffff;
 
@@ -31,8 +31,9 @@ export function shareKey(digest: NodeDigest, layer?: Pick<Layer, 'number'>): Buf
   return key;
 }
 
-export function broughtKey({ number }: Pick<Layer, 'number'>): Buffer {
-  return numbered('B', number);
+/** The key of a part of the digests that a layer brought; without a part, what all of them begin with. */
+export function broughtKey({ number }: Pick<Layer, 'number'>, part?: number): Buffer {
+  return numbered('B', number, ...(part === undefined ? [] : [part]));
 }
 
 export function rootKey({ number }: Pick<Layer, 'number'>): Buffer {

@@ -1,24 +1,23 @@
 import { randomBytes } from 'node:crypto';
-import { promises } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Digest } from '../digest.js';
 import { CasError } from '../errors.js';
-import { createFile, ensureDirectory, fsyncDirectory, ifPresent, rename, unlink } from '../files.js';
+import { ensureDirectory, fsyncDirectory, rename } from '../files.js';
 import { Lane } from '../lane.js';
-import type { Payload } from '../payloads/location.js';
 import type { Payloads } from '../payloads/payloads.js';
 import type { Report } from '../report.js';
 import { readSplitFile } from '../split/split-file.js';
 import type { AssembledTar } from '../split/assembled-tar.js';
 import type { TreeReader } from '../tree/reader.js';
 import { chainOf, MAX_DEPTH } from './chain.js';
+import { clearLayer } from './clear-layer.js';
 import { childHolder, type Holder, Holders, passingHolder, USER } from './holders.js';
 import { type Layer, MAX_NUMBER, type RemovedLayer } from './layer.js';
-import { heldPath, layerDirectory, splitPath } from './layer-record.js';
+import { layerDirectory, type LayerRecord, removeHeld, splitPath, writeHeld } from './layer-record.js';
 import type { LayerIndex } from './layer-index.js';
 import type { LayerLimits } from './limits.js';
 import { freeSets } from './free-sets.js';
-import { type LoadedLayers, loadLayers, removeStaging } from './load-layers.js';
+import { leftLayers, type LoadedLayers, loadLayers } from './load-layers.js';
 import type { LayerSource } from './layer-source.js';
 import type { Progress } from './split-tar.js';
 import { stageLayer, type StagedLayer, type TarCheck } from './stage-layer.js';
@@ -60,6 +59,8 @@ export class Layers {
   readonly #changes = new Lane();
   #loaded: Promise<void> | undefined;
   #read: Promise<LoadedLayers> | undefined;
+  /** Whether all layers are known, and with them what is needed. */
+  #complete = false;
   #lastNumber = 0;
   /** Called for each layer that has come or gone. */
   changed: (layer: Layer) => void = () => undefined;
@@ -140,13 +141,16 @@ export class Layers {
    */
   async discard(chain: Digest): Promise<RemovedLayer[]> {
     await this.load();
-    this.require(chain);
-    const others = this.#holders.of(chain).filter((holder) => holder !== USER);
-    if (others.length > 0) throw new CasError('LAYER_HELD', { subject: chain, found: others.join(', ') });
-    const directory = layerDirectory(this.#root, chain);
-    await ifPresent(unlink(heldPath(directory)));
-    await fsyncDirectory(directory);
-    return this.release(chain, USER);
+    return this.#changes.run(async () => {
+      this.require(chain);
+      const holders = this.#holders.of(chain);
+      const others = holders.filter((holder) => holder !== USER);
+      if (others.length > 0) throw new CasError('LAYER_HELD', { subject: chain, found: others.join(', ') });
+      if (holders.length === 0) throw new CasError('LAYER_NOT_HELD', { subject: chain, expected: USER });
+      await removeHeld(layerDirectory(this.#root, chain));
+      this.#holders.remove(chain, USER);
+      return this.#removeFrom(chain);
+    });
   }
 
   /**
@@ -175,12 +179,7 @@ export class Layers {
         ...registration,
         number: this.#nextNumber(),
       });
-      try {
-        return await this.#changes.run(() => this.#commit(staged, parent, registration.holder));
-      } catch (error) {
-        await staged.discard();
-        throw error;
-      }
+      return await this.#changes.run(() => this.#commit(staged, parent, registration.holder));
     } finally {
       payloads.end(writer);
       await this.#changes.run(() => this.#free(writer.used));
@@ -202,11 +201,11 @@ export class Layers {
     return splitPath(layerDirectory(this.#root, chain));
   }
 
-  /** All layers, once they are known. */
-  async known(): Promise<readonly Layer[]> {
+  /** Acts on all layers, once they are known, while none comes or goes. */
+  async undisturbed(action: (layers: readonly Layer[]) => Promise<void>): Promise<void> {
     void this.load().catch(() => undefined);
     await this.#read;
-    return this.all();
+    await this.#changes.run(() => action(this.all()));
   }
 
   /** Waits for what is under way. */
@@ -234,13 +233,19 @@ export class Layers {
     const { payloads, held } = this.#parts;
     this.#read = this.#readRecords();
     const { layers, users, complete } = await this.#read;
-    await removeStaging(this.#staging);
+    this.#complete = complete;
     for (const chain of users) this.#holders.add(chain, USER);
     for (const [chain, holder] of await held()) if (this.#layers.has(chain)) this.#holders.add(chain, holder);
-    if (!complete) return;
-    await payloads.keepOnly(new Set(layers.flatMap(({ set, uses }) => (set ? [set, ...uses] : uses))));
     await this.#changes.run(async () => {
-      for (const { chain } of layers) await this.#removeFrom(chain);
+      const left = await leftLayers(this.#staging);
+      for (const { directory, record } of left) await this.#clear(record, directory);
+      if (!complete) return;
+      await payloads.keepOnly(new Set(layers.flatMap(setsOf)));
+      await this.#free(new Set(left.flatMap(({ record }) => setsOf(record))));
+      for (const { chain } of layers)
+        await this.#removeFrom(chain).catch((error: unknown) => {
+          this.#tell('a layer that nobody holds cannot be removed', { chain, error: String(error) });
+        });
     });
   }
 
@@ -266,32 +271,27 @@ export class Layers {
   /** The last step of a registration: where the chain is not there yet, one rename makes it so. */
   async #commit(staged: StagedLayer, parent: Layer | undefined, holder: Holder): Promise<Layer> {
     const chain = chainOf(parent?.chain, staged.record.diff);
+    const directory = layerDirectory(this.#root, chain);
     const there = this.#layers.get(chain);
     if (there !== undefined) {
       await staged.discard();
-      await this.#addHolder(chain, holder);
+      if (holder === USER) await writeHeld(directory);
+      this.#holders.add(chain, holder);
       return there;
     }
-    const directory = layerDirectory(this.#root, chain);
     const layer = { ...staged.record, chain, depth: (parent?.depth ?? 0) + 1 };
-    await this.#parts.index.enter(layer, staged.rows);
-    if (holder === USER) await createFile(heldPath(staged.directory), '');
-    await rename(staged.directory, directory);
-    await fsyncDirectory(dirname(directory));
+    try {
+      await this.#parts.index.enter(layer, staged.rows);
+      if (holder === USER) await writeHeld(staged.directory);
+      await this.#move(staged.directory, directory, directory);
+    } catch (error) {
+      await staged.discard((left) => this.#clear(layer, left));
+      throw error;
+    }
     this.#add(layer);
     this.#holders.add(chain, holder);
     this.changed(layer);
     return layer;
-  }
-
-  /** What the user holds is written down. */
-  async #addHolder(chain: Digest, holder: Holder): Promise<void> {
-    if (holder === USER && !this.#holders.of(chain).includes(USER)) {
-      const directory = layerDirectory(this.#root, chain);
-      await createFile(heldPath(directory), '');
-      await fsyncDirectory(directory);
-    }
-    this.#holders.add(chain, holder);
   }
 
   #add(layer: Layer): void {
@@ -321,38 +321,64 @@ export class Layers {
    * no row leads to one that has gone.
    */
   async #remove(layer: Layer, parent: Layer | undefined): Promise<void> {
-    const { index, payloads } = this.#parts;
+    const { payloads } = this.#parts;
     const directory = layerDirectory(this.#root, layer.chain);
     const left = join(this.#staging, randomBytes(6).toString('hex'));
-    await rename(directory, left);
-    await fsyncDirectory(dirname(directory));
+    // Before anything is waited for: nobody may come to hold it.
     this.#layers.delete(layer.chain);
     this.#numbers.delete(layer.number);
+    try {
+      await this.#move(directory, left, directory);
+    } catch (error) {
+      this.#layers.set(layer.chain, layer);
+      this.#numbers.set(layer.number, layer);
+      throw error;
+    }
     if (layer.set !== undefined) payloads.disown(layer.set);
     if (parent !== undefined) this.#holders.remove(parent.chain, childHolder(layer.chain));
     this.changed(layer);
-    await index.remove(layer);
-    await this.#forget(layer, splitPath(left));
-    await promises.rm(left, { recursive: true, force: true });
-    await this.#free(layer.set === undefined ? layer.uses : [layer.set, ...layer.uses]);
+    await this.#clear(layer, left);
+    await this.#free(setsOf(layer));
   }
 
-  /** Removes the rows of the payloads that came with a layer. */
-  async #forget({ set }: Layer, split: string): Promise<void> {
-    const { index, payloads } = this.#parts;
-    let some: Payload[] = [];
-    const forget = async (): Promise<void> => {
-      await index.apply(await payloads.index.forget(some));
-      some = [];
-    };
-    for await (const { payload } of readSplitFile(split)) {
-      if (payload !== undefined && payload.location.set === set) some.push(payload);
-      if (some.length >= 1000) await forget();
+  /** Gives a directory its name, or takes it away, durably; `named` is the path in question. After an error it is undone. */
+  async #move(from: string, to: string, named: string): Promise<void> {
+    await rename(from, to);
+    try {
+      await fsyncDirectory(dirname(named));
+    } catch (error) {
+      await rename(to, from);
+      throw error;
     }
-    await forget();
   }
 
-  #free(sets: Iterable<string>): Promise<void> {
-    return freeSets(sets, this.all(), this.#parts.payloads, (layer) => readSplitFile(this.splitOf(layer)));
+  /** Removes what is left of a layer. What cannot be removed now is when the store is next opened. */
+  async #clear(record: Pick<LayerRecord, 'number' | 'set' | 'uses'>, directory: string): Promise<void> {
+    try {
+      await clearLayer(this.#parts, record, directory);
+    } catch (error) {
+      this.#lastNumber = Math.max(this.#lastNumber, record.number);
+      this.#tell('what is left of a layer cannot be removed yet', { directory, error: String(error) });
+    }
   }
+
+  /** Frees sets as far as nobody needs them. */
+  async #free(sets: Iterable<string>): Promise<void> {
+    if (!this.#complete) return;
+    await freeSets(sets, {
+      layers: this.all(),
+      payloads: this.#parts.payloads,
+      recordsOf: (layer) => readSplitFile(this.splitOf(layer)),
+      failed: (set, error) => this.#tell('payloads cannot be freed', { set, error: String(error) }),
+    });
+  }
+
+  #tell(message: string, fields: Readonly<Record<string, unknown>>): void {
+    this.#parts.report({ level: 'error', message, fields });
+  }
+}
+
+/** All sets that a layer has payloads in. */
+function setsOf({ set, uses }: Pick<LayerRecord, 'set' | 'uses'>): readonly string[] {
+  return set === undefined ? uses : [set, ...uses];
 }

@@ -69,11 +69,22 @@ function addChain(chain: Digest, records: ReadonlyMap<Digest, LayerRecord>, to: 
   for (const [chain, record] of missing.reverse()) to.set(chain, { ...record, chain, depth: ++depth });
 }
 
-/** Removes what was being registered or removed when a process ended. */
-export async function removeStaging(staging: string): Promise<void> {
-  await inBatches(await readNames(staging), (name) =>
-    promises.rm(join(staging, name), { recursive: true, force: true }),
-  );
+/** A layer that was being registered or removed when a process ended. */
+export interface LeftLayer {
+  readonly directory: string;
+  readonly record: LayerRecord;
+}
+
+/** What was being registered or removed when a process ended. What cannot have come into the index is removed. */
+export async function leftLayers(staging: string): Promise<LeftLayer[]> {
+  const left: LeftLayer[] = [];
+  await inBatches(await readNames(staging), async (name) => {
+    const directory = join(staging, name);
+    const record = await readLayerRecord(directory).catch(() => undefined);
+    if (record === undefined) await promises.rm(directory, { recursive: true, force: true });
+    else left.push({ directory, record });
+  });
+  return left;
 }
 
 function messageOf(error: unknown): string {

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { CasError } from '../errors.js';
 import { Database } from '../metadata/database.js';
 import { Payloads } from '../payloads/payloads.js';
 import type { Report } from '../report.js';
@@ -23,6 +24,7 @@ export function openLayers(
   limits: Partial<LayerLimits>,
   report: Report = () => undefined,
 ): OpenLayers {
+  const closing = new AbortController();
   const database: Database = new Database(join(root, 'layers', 'index'), {
     damaged: join(root, 'damaged'),
     contents: LAYER_ROWS,
@@ -34,9 +36,15 @@ export function openLayers(
           fields: { chain, error: String(error) },
         });
       const splitOf = layers.splitOf.bind(layers);
-      const rebuilding = layers
-        .known()
-        .then((known) => rebuildLayers(known, { index, database, write, signal, splitOf, failed }));
+      const rebuild = {
+        index,
+        database,
+        write,
+        signal: AbortSignal.any([signal, closing.signal]),
+        splitOf,
+        failed,
+      };
+      const rebuilding = layers.undisturbed((all) => rebuildLayers(all, rebuild));
       index.rebuilding = rebuilding;
       await rebuilding.finally(() => (index.rebuilding = undefined));
     },
@@ -57,6 +65,7 @@ export function openLayers(
     layers,
     stacks: new Stacks(files, layers),
     close: async () => {
+      closing.abort(new CasError('METADATA_UNAVAILABLE', { subject: root, found: 'it closed' }));
       await layers.close();
       await database.close();
       await payloads.close();

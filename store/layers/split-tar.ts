@@ -39,6 +39,7 @@ export async function splitTar(source: LayerSource, to: Destination): Promise<Di
   const splitter = new Splitter(payloads, survey);
   const framer = new TarFramer(splitter, { entries: limits.entries });
   const hasher = await createHasher('sha256');
+  let hashing: Promise<unknown> | undefined;
   try {
     const { bytes } = await decompressed(counted(source, to, splitter), {
       maxSize: limits.size,
@@ -46,7 +47,7 @@ export async function splitTar(source: LayerSource, to: Destination): Promise<Di
     });
     for await (const chunk of bytes) {
       const hashed = hasher.update(chunk);
-      hashed?.catch(() => undefined);
+      hashing = hashed?.catch(() => undefined);
       framer.push(chunk);
       await payloads.drain();
       await write(splitter, split);
@@ -58,6 +59,7 @@ export async function splitTar(source: LayerSource, to: Destination): Promise<Di
     await write(splitter, split);
     return hasher.digest();
   } finally {
+    await hashing;
     hasher.dispose();
   }
 }

@@ -22,8 +22,8 @@ export interface StagedLayer {
   readonly record: LayerRecord;
   readonly directory: string;
   readonly rows: LayerRows;
-  /** Removes all of it. */
-  discard(): Promise<void>;
+  /** Removes all of it, its directory by `clear` where that is given. */
+  discard(clear?: (directory: string) => Promise<void>): Promise<void>;
 }
 
 interface Context {
@@ -57,10 +57,11 @@ export async function stageLayer(
 ): Promise<StagedLayer> {
   const directory = join(staging, randomBytes(6).toString('hex'));
   const disk = await openFileSystemSync(staging);
-  const discard = async (): Promise<void> => {
+  const remove = (path: string): Promise<void> => promises.rm(path, { recursive: true, force: true });
+  const discard = async (clear = remove): Promise<void> => {
+    await clear(directory);
     await writer.discard();
     await payloads.reader.forget(writer.set);
-    await promises.rm(directory, { recursive: true, force: true });
   };
   try {
     await mkdir(directory, 0o700);

@@ -1,3 +1,4 @@
+import { isCasError } from '../errors.js';
 import { PayloadIndex, type Rows } from './index.js';
 import type { Payload } from './location.js';
 import { PayloadReader } from './reader.js';
@@ -20,7 +21,7 @@ export class Payloads {
   constructor(root: string, rows: Rows) {
     this.#root = root;
     this.reader = new PayloadReader(root);
-    this.index = new PayloadIndex(rows, (set) => this.#owned.has(set));
+    this.index = new PayloadIndex(unlessDamaged(rows), (set) => this.#owned.has(set));
   }
 
   /** A set has its layer. */
@@ -64,4 +65,15 @@ export class Payloads {
   close(): Promise<void> {
     return this.reader.close();
   }
+}
+
+/** Rows that are made again are as good as none meanwhile: contents are stored twice then. */
+function unlessDamaged(rows: Rows): Rows {
+  return {
+    getMany: (keys) =>
+      rows.getMany(keys).catch((error: unknown) => {
+        if (isCasError(error, 'METADATA_DAMAGED')) return keys.map(() => undefined);
+        throw error;
+      }),
+  };
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { promises } from 'node:fs';
 import { join } from 'node:path';
 import { type Digest, isDigest } from '../digest.js';
-import { CasError } from '../errors.js';
+import { CasError, isCasError } from '../errors.js';
 import { ensureDirectory, fsyncDirectory, readNames, replaceFile, unlink } from '../files.js';
 import { inBatches } from '../in-batches.js';
 import { checkComponent } from '../ref.js';
@@ -61,7 +61,13 @@ export class StackFiles {
 
 /** @throws CasError STACK_INVALID, REF_NOT_UTF8, REF_TOO_LONG */
 export function checkStackName(name: string): void {
-  checkComponent(name);
+  try {
+    checkComponent(name);
+  } catch (error) {
+    if (!isCasError(error, 'REF_INVALID')) throw error;
+    const { expected } = error;
+    throw new CasError('STACK_INVALID', { subject: name, ...(expected !== undefined && { expected }) });
+  }
 }
 
 function keyOf(name: string): string {

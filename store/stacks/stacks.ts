@@ -139,11 +139,11 @@ export class Stacks {
   async rename(name: string, to: string): Promise<void> {
     checkStackName(to);
     await this.load();
-    await this.#turns.take(name, async () => {
+    await this.#takeBoth(name, to, async () => {
       const { top } = this.require(name);
       if (this.#stacks.has(to)) throw new CasError('STACK_EXISTS', { subject: to });
-      if (top !== undefined) this.#layers.hold(top, stackHolder(to));
       await this.#set({ name: to, ...(top && { top }) });
+      if (top !== undefined) this.#layers.hold(top, stackHolder(to));
       await this.#files.remove(name);
       this.#stacks.delete(name);
       this.changed(name);
@@ -156,6 +156,13 @@ export class Stacks {
     const stack = this.#stacks.get(name);
     if (stack === undefined) throw new CasError('STACK_NOT_FOUND', { subject: name });
     return stack;
+  }
+
+  /** Acts once everyone before is done with both names. All wait in one order, so that no two wait for each other. */
+  #takeBoth(name: string, other: string, action: () => Promise<void>): Promise<void> {
+    const [first = '', second = first] = [...new Set([name, other])].sort();
+    if (first === second) return this.#turns.take(first, action);
+    return this.#turns.take(first, () => this.#turns.take(second, action));
   }
 
   /** Makes `layer`, which is held for the push, the top. */
