@@ -1,4 +1,5 @@
 import type { Digest } from '../digest.js';
+import { CasError, type ErrorCode } from '../errors.js';
 import { close } from '../files.js';
 import { consume } from '../ingest/consume.js';
 import type { Ingest } from '../ingest/ingest.js';
@@ -6,6 +7,9 @@ import type { Layer } from '../layers/layer.js';
 import { descriptorSource } from '../layers/layer-source.js';
 import type { Progress } from '../layers/split-tar.js';
 import type { Store } from '../store.js';
+
+/** Refusals that tell of a place in the bytes of a layer. */
+const LAYER_FAULTS: ReadonlySet<ErrorCode> = new Set(['LAYER_INVALID', 'LAYER_TOO_LARGE']);
 
 /** How a push goes. */
 export interface Push {
@@ -28,6 +32,8 @@ export function pushIngest(
     const layer = await stacks.push(name, descriptorSource(fd, size), how);
     const digest = await ingest.digest('sha256');
     return digest === layer.diff ? { result: layer } : { result: layer, blob: digest };
+  }).catch((error: unknown) => {
+    throw named(error, ingest.ref);
   });
 }
 
@@ -45,7 +51,22 @@ export async function pushBlob(
   try {
     const size = Number(blobs.stat(digest)?.size ?? 0);
     return await stacks.push(name, descriptorSource(fd, size), how);
+  } catch (error) {
+    throw named(error, digest);
   } finally {
     await close(fd);
   }
+}
+
+/** Says of what cannot be a layer what it is, beside where in it the fault lies. */
+function named(error: unknown, name: string): unknown {
+  if (!(error instanceof CasError) || !LAYER_FAULTS.has(error.code)) return error;
+  const { code, errno, subject, expected, found } = error;
+  return new CasError(code, {
+    subject: subject === undefined ? name : `${name}: ${subject}`,
+    errno,
+    ...(expected !== undefined && { expected }),
+    ...(found !== undefined && { found }),
+    cause: error,
+  });
 }
