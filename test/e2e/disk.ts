@@ -23,11 +23,7 @@ export async function smallDisk(t: ExecutionContext, mebibytes: number): Promise
 }
 
 /** Mounts a store on a disk of its own; the disk is at `store`. */
-export async function mountOnDisk(
-  t: ExecutionContext,
-  variant: Variant,
-  mebibytes: number,
-): Promise<Mount> {
+export async function mountOnDisk(t: ExecutionContext, variant: Variant, mebibytes: number): Promise<Mount> {
   const disk = await smallDisk(t, mebibytes);
   const prepare = (mount: Mount): void => {
     if (variant.user) fs.chownSync(disk, fs.statSync(mount.mountpoint).uid, -1);

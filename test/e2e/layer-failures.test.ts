@@ -192,31 +192,34 @@ suite(AS_ROOT, asRoot);
 eachAlone(AS_ROOT, alone);
 
 for (const variant of AS_ROOT) {
-  test.serial(`${variant.name}: a disk that is too small for a layer is told to mv; with room it is taken`, async (t) => {
-    t.timeout(100_000);
-    const mount = await mountOnDisk(t, variant, 60);
-    const { sh } = checkOf(t, mount);
-    const { store } = mount.site;
-    const script = `${REFUSED}
+  test.serial(
+    `${variant.name}: a disk that is too small for a layer is told to mv; with room it is taken`,
+    async (t) => {
+      t.timeout(100_000);
+      const mount = await mountOnDisk(t, variant, 60);
+      const { sh } = checkOf(t, mount);
+      const { store } = mount.site;
+      const script = `${REFUSED}
       mkdir stacks/s
       small below
       cp "$scratch/below.tar" ingest/below
       mv ingest/below stacks/s/
       head -c 12M /dev/zero | openssl enc -aes-128-ctr -K 0 -iv 0 2> /dev/null > "$scratch/d/noise"
       tar -C "$scratch/d" -cf ingest/large noise`;
-    await sh(script);
-    const { bavail, bsize } = fs.statfsSync(store);
-    await execute('fallocate', ['-l', `${bavail * bsize - 6 * MIB}`, `${store}/ballast`]);
-    await sh(`${REFUSED}
+      await sh(script);
+      const { bavail, bsize } = fs.statfsSync(store);
+      await execute('fallocate', ['-l', `${bavail * bsize - 6 * MIB}`, `${store}/ballast`]);
+      await sh(`${REFUSED}
       refused s large 'No space left on device'
       nothing_half 1
       is "$(cat stacks/s/rootfs/file)" below`);
-    fs.rmSync(`${store}/ballast`);
-    await sh(`${REFUSED}
+      fs.rmSync(`${store}/ballast`);
+      await sh(`${REFUSED}
       mv ingest/large stacks/s/
       cmp stacks/s/rootfs/noise "$scratch/d/noise"
       nothing_half 2
       is "$(ls ingest)" ''`);
-    t.is((await mount.status()).defects, 0);
-  });
+      t.is((await mount.status()).defects, 0);
+    },
+  );
 }

@@ -125,7 +125,9 @@ const rules: Rules = {
     await sh(script);
   },
 
-  'what is seen is always what is there: the same layer comes and goes, and others with it': async ({ sh }) => {
+  'what is seen is always what is there: the same layer comes and goes, and others with it': async ({
+    sh,
+  }) => {
     const script = `${LAYERS}
       layer same
       chain=$(sha256sum < "$scratch/same.tar" | head -c 64)
@@ -146,7 +148,9 @@ const rules: Rules = {
     await sh(script);
   },
 
-  'a path that is remembered leads to nothing once its layer has gone, and never to another': async ({ sh }) => {
+  'a path that is remembered leads to nothing once its layer has gone, and never to another': async ({
+    sh,
+  }) => {
     const script = `${LAYERS}
       mkdir "stacks/$ref"
       layer old; layer new
