@@ -168,6 +168,12 @@ export class FileSystem {
     }
   }
 
+  /** What mknod(2) of anything but a regular file is: device nodes, pipes and sockets are no content. @throws always */
+  refuseNode(parent: NodeId, name: Name): never {
+    this.#changeable(parent, name);
+    throw new FsError('EPERM');
+  }
+
   /** Fills `into`; the number of bytes read. */
   read(file: HandleId, into: Uint8Array, offset: number): Awaitable<number> {
     const handle = this.files.get(file);
@@ -238,13 +244,13 @@ export class FileSystem {
   }
 
   setxattr(id: NodeId, name: string, value: Uint8Array, flags: number): Awaitable<void> {
-    const node = this.node(id);
+    const node = this.#unfrozen(id);
     if (node.setxattr === undefined) throw new FsError('EOPNOTSUPP');
     return node.setxattr(name, value, flags);
   }
 
   removexattr(id: NodeId, name: string): Awaitable<void> {
-    const node = this.node(id);
+    const node = this.#unfrozen(id);
     if (node.removexattr === undefined) throw new FsError('EOPNOTSUPP');
     return node.removexattr(name);
   }
@@ -272,7 +278,14 @@ export class FileSystem {
 
   #changeable(parent: NodeId, name: Name): Node {
     checkLength(name);
+    this.#unfrozen(parent);
     return this.directory(parent);
+  }
+
+  #unfrozen(id: NodeId): Node {
+    const node = this.node(id);
+    if (node.frozen === true) throw new FsError('EROFS');
+    return node;
   }
 }
 

@@ -17,19 +17,33 @@ export async function mountWithViews(
   const inner = await transport.within?.(layers, { ...request, mountpoint }, observer);
   if (inner === undefined) return mounted;
   views.onLook = () => inner.attach();
-  const end = (): void => void inner.end().catch(() => undefined);
-  mounted.ended.then(end, end);
+  let gone = false;
+  // Who is in the layers while the mount is detached lazily, or has them below an overlay, can go on.
+  const ended = mounted.ended
+    .finally(() => (gone = true))
+    .then(
+      () => inner.end(),
+      (error: unknown) => {
+        inner.abort();
+        throw error;
+      },
+    );
+  ended.catch(() => undefined);
   return {
     transport: mounted.transport,
     passthrough: mounted.passthrough,
     get pending() {
       return mounted.pending;
     },
-    ended: mounted.ended,
+    ended,
     unmount: async (lazy) => {
       await inner.detach();
       await mounted.unmount(lazy);
     },
-    abort: () => mounted.abort(),
+    abort: () => {
+      // The number of a connection that has ended may be another's.
+      if (!gone) mounted.abort();
+      inner.abort();
+    },
   };
 }

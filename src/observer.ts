@@ -13,6 +13,10 @@ const GRAVE: ReadonlySet<ErrorCode> = new Set([
   'SIZE_MISMATCH',
   'INGEST_FAILED',
   'HASH_STATE_INVALID',
+  'LAYER_DAMAGED',
+  'LAYER_INVALID',
+  'LAYER_TOO_LARGE',
+  'ZSTD_MISSING',
 ]);
 
 /** Errors of the disk below. */

@@ -30,8 +30,10 @@ export interface InnerMount {
   attach(): Promise<void> | undefined;
   /** Takes it away, unless it is in use. */
   detach(): Promise<void>;
-  /** Ends it. The mount around it must be gone, or about to go. */
+  /** Ends it, when the mount around it has gone. Settles when nobody is in it any more. */
   end(): Promise<void>;
+  /** As {@link Mounted.abort}. */
+  abort(): void;
 }
 
 /** Something that can carry a {@link FileSystem}. */

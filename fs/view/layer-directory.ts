@@ -12,6 +12,7 @@ const TAR = '.tar';
 export class LayerDirectory implements Node {
   readonly type = constants.S_IFDIR;
   readonly validity = { entry: 3600, attr: 1 };
+  readonly frozen = true;
   readonly #views: Views;
   readonly #ino: number;
   readonly #owner: Owner;

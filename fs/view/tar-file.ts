@@ -14,6 +14,7 @@ const DIFF = 'user.cas.digest';
 export class TarFile implements Node {
   readonly type = constants.S_IFREG;
   readonly validity = { entry: 3600, attr: FOREVER };
+  readonly frozen = true;
   readonly number: number;
   readonly #layer: Layer;
   readonly #layers: Layers;

@@ -30,6 +30,7 @@ const BATCH = 256;
 export class ViewNode implements Node {
   readonly validity = { entry: FOREVER, attr: FOREVER };
   readonly absence = FOREVER;
+  readonly frozen = true;
   readonly type: number;
   readonly number: number;
   readonly #view: View;

@@ -1,10 +1,14 @@
 import type { Digest } from '../digest.js';
+import { CasError, type ErrorCode } from '../errors.js';
 import { consume } from '../ingest/consume.js';
 import type { Ingest } from '../ingest/ingest.js';
 import type { Layer } from '../layers/layer.js';
 import { descriptorSource, withBlob } from '../layers/layer-source.js';
 import type { Registration } from '../layers/layers.js';
 import type { Store } from '../store.js';
+
+/** Refusals that tell of a place in the bytes of a layer. */
+const LAYER_FAULTS: ReadonlySet<ErrorCode> = new Set(['LAYER_INVALID', 'LAYER_TOO_LARGE']);
 
 /** How a push goes. */
 export type Push = Omit<Registration, 'parent' | 'holder'>;
@@ -24,6 +28,8 @@ export function pushIngest(
     const layer = await stacks.push(name, descriptorSource(fd, size), how);
     const digest = await ingest.digest('sha256');
     return digest === layer.diff ? { result: layer } : { result: layer, blob: digest };
+  }).catch((error: unknown) => {
+    throw named(error, ingest.ref);
   });
 }
 
@@ -31,11 +37,28 @@ export function pushIngest(
  * Makes a blob the next layer of a stack; the blob stays.
  * @throws CasError BLOB_NOT_FOUND, and as Stacks.push
  */
-export function pushBlob(
+export async function pushBlob(
   { stacks, blobs }: Store,
   name: string,
   digest: Digest,
   how: Push = {},
 ): Promise<Layer> {
-  return withBlob(blobs, digest, (source) => stacks.push(name, source, how));
+  try {
+    return await withBlob(blobs, digest, (source) => stacks.push(name, source, how));
+  } catch (error) {
+    throw named(error, digest);
+  }
+}
+
+/** Says of what cannot be a layer what it is, beside where in it the fault lies. */
+function named(error: unknown, name: string): unknown {
+  if (!(error instanceof CasError) || !LAYER_FAULTS.has(error.code)) return error;
+  const { code, errno, subject, expected, found } = error;
+  return new CasError(code, {
+    subject: subject === undefined ? name : `${name}: ${subject}`,
+    errno,
+    ...(expected !== undefined && { expected }),
+    ...(found !== undefined && { found }),
+    cause: error,
+  });
 }

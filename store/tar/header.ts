@@ -41,7 +41,9 @@ export function readHeader(block: Buffer, at: number, place: Place): Header | un
     // The field counts as eight spaces, so this is the sum of nothing.
     if (sum === 256 && isZero(block, at)) return undefined;
     // Old Sun tars added up signed bytes.
-    if (stated !== signedChecksum(block, at)) throw invalid(place, `a header with checksum ${sum}`, stated);
+    if (stated !== signedChecksum(block, at)) {
+      throw invalid(place, `a header with checksum ${sum}`, Number.isNaN(stated) ? 'none' : stated);
+    }
   }
 
   const ustar = isText(block, at + MAGIC, 'ustar\0');

@@ -3,32 +3,15 @@ import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
-import test, { type ExecutionContext } from 'ava';
+import test from 'ava';
 import { CAS_MOUNT, type Result, run, Site } from '../src/process/site.js';
-import { smallDisk } from './disk.js';
+import { mountOnDisk, smallDisk } from './disk.js';
 import { Mount } from './mount.js';
 import { checkOf } from './suite.js';
 import { ALL, AS_ROOT } from './variants.js';
 
 const execute = promisify(execFile);
 const MIB = 1 << 20;
-
-/** Mounts a store on a disk of its own; the disk is at `store`. */
-async function mountOnDisk(
-  t: ExecutionContext,
-  variant: (typeof ALL)[number],
-  mebibytes: number,
-): Promise<Mount> {
-  const disk = await smallDisk(t, mebibytes);
-  const prepare = (mount: Mount): void => {
-    if (variant.user) fs.chownSync(disk, fs.statSync(mount.mountpoint).uid, -1);
-    if (variant.user) fs.chmodSync(`${disk}/..`, 0o755);
-    fs.symlinkSync(disk, mount.site.store);
-  };
-  const mount = await Mount.of(variant, { prepare });
-  t.teardown(() => mount.close());
-  return mount;
-}
 
 for (const variant of ALL) {
   test.serial(`${variant.name}: a full disk is told to the writer, and costs nothing`, async (t) => {

@@ -3,6 +3,8 @@ import fs from 'node:fs';
 import { promisify } from 'node:util';
 import type { ExecutionContext } from 'ava';
 import { temporaryDirectory } from '../helpers/temporary.js';
+import { Mount } from './mount.js';
+import type { Variant } from './variants.js';
 
 const execute = promisify(execFile);
 
@@ -18,4 +20,17 @@ export async function smallDisk(t: ExecutionContext, mebibytes: number): Promise
   // A daemon that has just unmounted may need a moment to let go of its store.
   t.teardown(() => execute('umount', [disk]).catch(() => execute('umount', ['-l', disk])));
   return disk;
+}
+
+/** Mounts a store on a disk of its own; the disk is at `store`. */
+export async function mountOnDisk(t: ExecutionContext, variant: Variant, mebibytes: number): Promise<Mount> {
+  const disk = await smallDisk(t, mebibytes);
+  const prepare = (mount: Mount): void => {
+    if (variant.user) fs.chownSync(disk, fs.statSync(mount.mountpoint).uid, -1);
+    if (variant.user) fs.chmodSync(`${disk}/..`, 0o755);
+    fs.symlinkSync(disk, mount.site.store);
+  };
+  const mount = await Mount.of(variant, { prepare });
+  t.teardown(() => mount.close());
+  return mount;
 }

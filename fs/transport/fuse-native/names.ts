@@ -1,7 +1,7 @@
 import { constants as files } from 'node:fs';
 import { constants as os } from 'node:os';
 import koffi from 'koffi';
-import { errnoOf, FsError } from '../../errors.js';
+import { errnoOf } from '../../errors.js';
 import type { Entry, Opened } from '../../answers.js';
 import type { NodeId } from '../../inodes.js';
 import { type Context, done, type Handler, type Reply, then } from './operation.js';
@@ -45,7 +45,7 @@ export const mknod: Handler<[parent: NodeId, name: Pointer, mode: number, rdev: 
   mode,
 ) => {
   const { filesystem } = context;
-  if ((mode & files.S_IFMT) !== files.S_IFREG) throw new FsError('EPERM');
+  if ((mode & files.S_IFMT) !== files.S_IFREG) filesystem.refuseNode(parent, call.name(name));
   const flags = files.O_CREAT | files.O_EXCL | files.O_WRONLY;
   const { entry, opened } = await filesystem.create(parent, call.name(name), flags, mode & PERMISSIONS, call);
   try {

@@ -1,9 +1,11 @@
-import { close, constants as files, open } from 'node:fs';
+import { close, constants as files, open, promises } from 'node:fs';
 import { constants as os } from 'node:os';
+import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { bind } from '../../../store/libc.js';
 import type { FileSystem } from '../../filesystem.js';
-import type { InnerMount, MountRequest, Observer } from '../transport.js';
+import { type Mount, mountAt } from '../../mounts.js';
+import type { InnerMount, Mounted, MountRequest, Observer } from '../transport.js';
 import { mountOptions, SUBTYPE, umount2, UMOUNT_NOFOLLOW } from './mount.js';
 import { serve } from './session.js';
 
@@ -32,6 +34,8 @@ const closeFile = promisify(close);
  */
 export function innerMount(filesystem: FileSystem, request: MountRequest, observer: Observer): InnerMount {
   const { mountpoint } = request;
+  const around = mountAt(dirname(mountpoint));
+  let session: Mounted | undefined;
   /** The copy that is on no directory. */
   let kept: number | undefined;
   let attached = false;
@@ -39,7 +43,14 @@ export function innerMount(filesystem: FileSystem, request: MountRequest, observ
   let timer: NodeJS.Timeout | undefined;
   let ended = false;
 
+  /** Whether the mount around it is at its path: one that was detached serves on, and another may be there. */
+  const isInPlace = async (): Promise<boolean> => {
+    const there = await promises.lstat(mountpoint).catch(nothing);
+    return around !== undefined && there?.dev === deviceOf(around);
+  };
+
   const attach = async (): Promise<void> => {
+    if (!(await isInPlace())) return;
     if (kept === undefined) await begin();
     else {
       await moveMount.later(kept, '', AT_FDCWD, mountpoint, MOVE_MOUNT_F_EMPTY_PATH);
@@ -60,11 +71,15 @@ export function innerMount(filesystem: FileSystem, request: MountRequest, observ
       await closeFile(fd);
       throw error;
     }
-    const mounted = await serve(filesystem, { fd, unmount, sever: nothing, detach: nothing }, observer, true);
-    mounted.ended.catch(nothing).finally(() => {
-      attached = false;
-      kept = undefined;
-    });
+    session = await serve(filesystem, { fd, unmount, sever: nothing, detach: nothing }, observer, true);
+    void session.ended.catch(nothing).then(forget);
+  };
+
+  /** Lets go of the copy. */
+  const forget = async (): Promise<void> => {
+    const fd = kept;
+    [attached, kept] = [false, undefined];
+    if (fd !== undefined) await closeFile(fd);
   };
 
   const unmount = async (): Promise<void> => {
@@ -99,10 +114,20 @@ export function innerMount(filesystem: FileSystem, request: MountRequest, observ
       ended = true;
       clearTimeout(timer);
       await attaching;
-      if (kept !== undefined) await closeFile(kept);
-      kept = undefined;
+      await forget();
+      await session?.ended.catch(nothing);
+    },
+    abort() {
+      ended = true;
+      clearTimeout(timer);
+      session?.abort();
     },
   };
+}
+
+/** The number of its device as stat(2) gives it: new_encode_dev() of the kernel. */
+function deviceOf({ major, minor }: Mount): number {
+  return (minor & 0xff) + major * 2 ** 8 + Math.floor(minor / 2 ** 8) * 2 ** 20;
 }
 
 function nothing(): void {

@@ -1,6 +1,6 @@
 import { constants as files } from 'node:fs';
 import { constants as os } from 'node:os';
-import { errnoOf, FsError } from '../../errors.js';
+import { errnoOf } from '../../errors.js';
 import type { Entry } from '../../answers.js';
 import { putAbsence, putEntry, putOpen } from './encode.js';
 import { openFlags } from './files.js';
@@ -52,9 +52,9 @@ export const mknod: Handler = async ({ filesystem }, request) => {
   request.body.skip(4);
   request.umask = request.body.u32();
   request.body.skip(4);
-  if ((mode & files.S_IFMT) !== files.S_IFREG) throw new FsError('EPERM');
-  const flags = files.O_CREAT | files.O_EXCL | files.O_WRONLY;
   const name = request.body.name();
+  if ((mode & files.S_IFMT) !== files.S_IFREG) filesystem.refuseNode(request.node, name);
+  const flags = files.O_CREAT | files.O_EXCL | files.O_WRONLY;
   const { entry, opened } = await filesystem.create(request.node, name, flags, mode & PERMISSIONS, request);
   try {
     await filesystem.release(opened.handle);
