@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { type Algorithm, type Digest, digestOf, HEX_LENGTH, isHexOf } from '../store/digest.js';
+import { type Algorithm, type Digest, digestOf, HEX_LENGTH, hexOf, isHexOf } from '../store/digest.js';
 import { CasError, isCasError } from '../store/errors.js';
 import type { Named } from '../store/ingest/ingests.js';
 import type { Ref } from '../store/ref.js';
@@ -22,6 +22,7 @@ import {
   type OpenFlags,
 } from './node.js';
 import type { TreeContext } from './tree.js';
+import { tarNumber } from './view/view-number.js';
 
 /**
  * `blobs/<algorithm>/`. A digest as a name is a blob: it appears by a commit and never changes. Names that tools
@@ -47,13 +48,14 @@ export class BlobDirectory extends IngestDirectory {
   }
 
   override async lookup(name: Name): Promise<Node | undefined> {
-    return isHexOf(this.#algorithm, name) ? this.#blob(name) : super.lookup(name);
+    return isHexOf(this.#algorithm, name) ? (this.#blob(name) ?? this.#layer(name)) : super.lookup(name);
   }
 
   override async *entries(): AsyncIterable<readonly DirEntry[]> {
     for await (const names of this.context.store.blobs.names(this.#algorithm)) {
       yield names.map(({ name, ino }) => ({ name: nameOf(name), ino, type: constants.S_IFREG }));
     }
+    yield await this.#layers();
     for await (const batch of super.entries()) {
       yield batch.filter(({ name }) => !isHexOf(this.#algorithm, name));
     }
@@ -133,6 +135,31 @@ export class BlobDirectory extends IngestDirectory {
       subject: this.#subject(name),
       expected: `${length} lower-case hex digits`,
     });
+  }
+
+  /** The names of the tars of layers that are no blobs. */
+  async #layers(): Promise<readonly DirEntry[]> {
+    const { layerBlobs, store } = this.context;
+    if (!layerBlobs || this.#algorithm !== 'sha256') return [];
+    await store.layers.load();
+    const diffs = new Map(store.layers.all().map(({ diff, number }) => [diff, number]));
+    return [...diffs]
+      .filter(([diff]) => store.blobs.stat(diff) === undefined)
+      .map(([diff, number]) => ({
+        name: nameOf(hexOf(diff)),
+        ino: tarNumber(number),
+        type: constants.S_IFREG,
+      }));
+  }
+
+  /** The tar of a layer, whose digest that is, in the place of a blob that is not there. */
+  async #layer(hex: string): Promise<Node | undefined> {
+    const { layerBlobs, store, views } = this.context;
+    if (!layerBlobs) return undefined;
+    await store.layers.load();
+    const digest = digestOf(this.#algorithm, hex);
+    const layer = store.layers.all().find(({ diff }) => diff === digest);
+    return layer && views.tar(layer);
   }
 
   #blob(hex: string): BlobFile | undefined {

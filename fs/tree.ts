@@ -24,6 +24,8 @@ export interface TreeOptions {
   readonly gid?: number;
   /** Permissions that directories are shown without. Default 022. */
   readonly umask?: number;
+  /** Shows the tar of each layer under its DiffID in `blobs/sha256/`, too. Default: not. */
+  readonly layerBlobs?: boolean;
   /** The text of `.cas/version`. */
   readonly version: string;
   /** What `.cas/stats` shows, as JSON. */
@@ -36,6 +38,7 @@ export interface TreeContext {
   readonly views: Views;
   readonly owner: { readonly uid: number; readonly gid: number };
   readonly umask: number;
+  readonly layerBlobs: boolean;
   /** The node of an ingest: the same one as long as the ingest lives. */
   fileOf(ingest: Ingest): IngestFile;
   /** The node of a directory of ingests: the same one as long as the mount lives. */
@@ -96,6 +99,7 @@ function createContext(store: Store, options: TreeOptions): TreeContext {
     views: new Views(store.layers, owner),
     owner,
     umask: options.umask ?? 0o022,
+    layerBlobs: options.layerBlobs ?? false,
     fileOf: (ingest) => {
       const file = files.get(ingest) ?? new IngestFile(ingest);
       files.set(ingest, file);

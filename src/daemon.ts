@@ -48,6 +48,7 @@ export async function serve(
   const mountpoint = await prepareMountpoint(given);
   const configuration = { ...given, mountpoint, root: canonicalPath(given.root) };
   const { sync, verify, checkpoint, expireNamed, expireTemporary } = configuration;
+  const limits = { size: configuration.layerSize, entries: configuration.layerEntries };
   const expiry = { named: expireNamed, temporary: expireTemporary };
   let report: Report | undefined;
   const store = await openFreeStore(configuration.root, {
@@ -55,6 +56,7 @@ export async function serve(
     verify,
     checkpoint,
     expiry,
+    limits,
     report: (event) => report?.(event),
   });
   const closers: Run['closers'] = [() => store.close()];

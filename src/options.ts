@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { CHECKPOINT_STEP } from '../store/ingest/pace.js';
+import { LAYER_LIMITS } from '../store/layers/limits.js';
 
 /** The value of an option. */
 export type Value = string | number | boolean;
@@ -74,6 +75,23 @@ const OPTIONS = {
     help: "the same for tools' temporary files outside ingest/; never keeps them",
     parse: age,
     fallback: 24 * 60 * 60 * 1000,
+  },
+  layerBlobs: {
+    help: 'show the tar of each layer as a blob, though it is stored only as a layer',
+    parse: yesOrNo,
+    fallback: false,
+  },
+  layerSize: {
+    argument: 'SIZE',
+    help: 'refuse layers whose tar is larger, such as 100G',
+    parse: byteCount,
+    fallback: LAYER_LIMITS.size,
+  },
+  layerEntries: {
+    argument: 'N',
+    help: 'refuse layers whose tar has more entries',
+    parse: wholeNumber,
+    fallback: LAYER_LIMITS.entries,
   },
   uid: { argument: 'N', help: 'owner of everything in the mount', parse: wholeNumber, fallback: undefined },
   gid: { argument: 'N', help: 'group of everything in the mount', parse: wholeNumber, fallback: undefined },

@@ -48,7 +48,12 @@ export async function mountStore(
     defects: statistics.defects,
     operations: statistics.operations(),
   });
-  const tree = mountTree(store, { ...ownership(configuration), version: VERSION, stats: status });
+  const tree = mountTree(store, {
+    ...ownership(configuration),
+    layerBlobs: configuration.layerBlobs,
+    version: VERSION,
+    stats: status,
+  });
   const { filesystem } = tree;
   const request = { mountpoint, source: store.root, options: kernelOptions };
   const observer = observe(statistics, log);
