@@ -163,6 +163,26 @@ test('layers that come, go and are read while the index is made again are right'
   await nothingLeft(t, made);
 });
 
+test('who closes while the index is made again does not wait for it, and it is made at the next start', async (t) => {
+  const { made, truth } = await copied(t);
+  await made.reopen(() => DAMAGE['no index']?.(made));
+  const [first] = truth;
+  if (!first) return t.fail();
+  const reading = listing(made.layers, first.layer).then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  await new Promise(setImmediate);
+  await made.reopen();
+  const error = await reading;
+  if (error !== undefined) t.true(isCasError(error, 'METADATA_UNAVAILABLE'), String(error));
+  await allRight(t, made, truth);
+  t.deepEqual(
+    made.complaints.filter((message) => message.includes('layer')),
+    [],
+  );
+});
+
 test('of a layer whose split file is damaged there is nothing once the index is lost; others are whole', async (t) => {
   const { made, truth } = await copied(t);
   const [first, second, third, beside] = truth;
