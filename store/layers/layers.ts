@@ -318,6 +318,7 @@ export class Layers {
     // Before anything is waited for: nobody may come to hold it.
     this.#layers.remove(layer);
     try {
+      await ensureDirectory(this.#staging, 0o700);
       await this.#move(directory, left, directory);
     } catch (error) {
       this.#layers.add(layer);

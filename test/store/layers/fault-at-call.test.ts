@@ -14,7 +14,7 @@ import { listing, noise, tarBytes, tarOf, TestLayers } from './tools.js';
 const CHILD = fileURLToPath(new URL('change-once.js', import.meta.url));
 
 /** Faults of each kind in the short form. */
-const FEW = 8;
+const FEW = 6;
 
 const same = (own: string): Record<string, Buffer> => ({
   'same/a': noise(5000, 'a'),
