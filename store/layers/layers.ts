@@ -12,9 +12,10 @@ import type { TreeReader } from '../tree/reader.js';
 import { chainOf, MAX_DEPTH } from './chain.js';
 import { clearLayer } from './clear-layer.js';
 import { childHolder, type Holder, Holders, passingHolder, USER } from './holders.js';
-import { type Layer, MAX_NUMBER, type RemovedLayer } from './layer.js';
+import type { Layer, RemovedLayer } from './layer.js';
 import { layerDirectory, type LayerRecord, removeHeld, splitPath, writeHeld } from './layer-record.js';
 import type { LayerIndex } from './layer-index.js';
+import { LayerTable } from './layer-table.js';
 import type { LayerLimits } from './limits.js';
 import { freeSets } from './free-sets.js';
 import { leftLayers, type LoadedLayers, loadLayers } from './load-layers.js';
@@ -34,13 +35,20 @@ export interface Registration {
   readonly check?: TarCheck;
 }
 
+/** Who holds which layer. */
+export interface Held {
+  readonly holds: readonly (readonly [Digest, Holder])[];
+  /** Whether there is nobody else. */
+  readonly complete: boolean;
+}
+
 interface Parts {
   readonly index: LayerIndex;
   readonly payloads: Payloads;
   readonly limits: LayerLimits;
   readonly report: Report;
   /** Who holds which layer from run to run, layers on top and the user aside. */
-  readonly held: () => Promise<readonly (readonly [Digest, Holder])[]>;
+  readonly held: () => Promise<Held>;
 }
 
 /**
@@ -52,8 +60,7 @@ export class Layers {
   readonly #root: string;
   readonly #staging: string;
   readonly #parts: Parts;
-  readonly #layers = new Map<Digest, Layer>();
-  readonly #numbers = new Map<number, Layer>();
+  readonly #layers = new LayerTable();
   readonly #holders = new Holders();
   /** The commits of registrations, and removals. */
   readonly #changes = new Lane();
@@ -61,7 +68,6 @@ export class Layers {
   #read: Promise<LoadedLayers> | undefined;
   /** Whether all layers are known, and with them what is needed. */
   #complete = false;
-  #lastNumber = 0;
   /** Called for each layer that has come or gone. */
   changed: (layer: Layer) => void = () => undefined;
 
@@ -87,20 +93,17 @@ export class Layers {
 
   /** The layer with a number. Call after {@link load}. */
   numbered(number: number): Layer | undefined {
-    return this.#numbers.get(number);
+    return this.#layers.numbered(number);
   }
 
   /** All layers, in no order. Call after {@link load}. */
   all(): readonly Layer[] {
-    return [...this.#layers.values()];
+    return this.#layers.all();
   }
 
   /** A layer and those below it, the lowest first. */
   chain(top: Layer): Layer[] {
-    const layers: Layer[] = [];
-    for (let next: Layer | undefined = top; next; next = next.parent && this.#layers.get(next.parent))
-      layers.push(next);
-    return layers.reverse();
+    return this.#layers.chain(top);
   }
 
   /** Who holds a layer. */
@@ -128,7 +131,7 @@ export class Layers {
    * @throws CasError LAYER_NOT_HELD
    */
   async release(chain: Digest, holder: Holder): Promise<RemovedLayer[]> {
-    if (!this.#layers.has(chain)) return [];
+    if (!this.#layers.get(chain)) return [];
     this.#holders.remove(chain, holder);
     if (this.#holders.has(chain)) return [];
     return this.#changes.run(() => this.#removeFrom(chain));
@@ -177,7 +180,7 @@ export class Layers {
       const context = { ...this.#parts, staging: this.#staging, writer };
       const staged = await stageLayer(context, source, parent, {
         ...registration,
-        number: this.#nextNumber(),
+        number: this.#layers.nextNumber(),
       });
       return await this.#changes.run(() => this.#commit(staged, parent, registration.holder));
     } finally {
@@ -235,13 +238,15 @@ export class Layers {
     const { layers, users, complete } = await this.#read;
     this.#complete = complete;
     for (const chain of users) this.#holders.add(chain, USER);
-    for (const [chain, holder] of await held()) if (this.#layers.has(chain)) this.#holders.add(chain, holder);
+    const { holds, complete: allHeld } = await held();
+    for (const [chain, holder] of holds) if (this.#layers.get(chain)) this.#holders.add(chain, holder);
     await this.#changes.run(async () => {
       const left = await leftLayers(this.#staging);
       for (const { directory, record } of left) await this.#clear(record, directory);
       if (!complete) return;
       await payloads.keepOnly(new Set(layers.flatMap(setsOf)));
       await this.#free(new Set(left.flatMap(({ record }) => setsOf(record))));
+      if (!allHeld) return;
       for (const { chain } of layers)
         await this.#removeFrom(chain).catch((error: unknown) => {
           this.#tell('a layer that nobody holds cannot be removed', { chain, error: String(error) });
@@ -258,14 +263,6 @@ export class Layers {
   async #makeDirectories(): Promise<void> {
     for (const path of [this.#root, this.#staging, join(this.#root, 'sha256')])
       await ensureDirectory(path, 0o700);
-  }
-
-  #nextNumber(): number {
-    for (let tries = 0; tries <= MAX_NUMBER; tries++) {
-      this.#lastNumber = (this.#lastNumber % MAX_NUMBER) + 1;
-      if (!this.#numbers.has(this.#lastNumber)) return this.#lastNumber;
-    }
-    throw new CasError('LAYER_TOO_LARGE', { errno: 'ENOSPC', expected: `at most ${MAX_NUMBER} layers` });
   }
 
   /** The last step of a registration: where the chain is not there yet, one rename makes it so. */
@@ -295,9 +292,7 @@ export class Layers {
   }
 
   #add(layer: Layer): void {
-    this.#layers.set(layer.chain, layer);
-    this.#numbers.set(layer.number, layer);
-    this.#lastNumber = Math.max(this.#lastNumber, layer.number);
+    this.#layers.add(layer);
     if (layer.set !== undefined) this.#parts.payloads.own(layer.set);
     if (layer.parent !== undefined) this.#holders.add(layer.parent, childHolder(layer.chain));
   }
@@ -325,13 +320,12 @@ export class Layers {
     const directory = layerDirectory(this.#root, layer.chain);
     const left = join(this.#staging, randomBytes(6).toString('hex'));
     // Before anything is waited for: nobody may come to hold it.
-    this.#layers.delete(layer.chain);
-    this.#numbers.delete(layer.number);
+    this.#layers.remove(layer);
     try {
+      await ensureDirectory(this.#staging, 0o700);
       await this.#move(directory, left, directory);
     } catch (error) {
-      this.#layers.set(layer.chain, layer);
-      this.#numbers.set(layer.number, layer);
+      this.#layers.add(layer);
       throw error;
     }
     if (layer.set !== undefined) payloads.disown(layer.set);
@@ -357,7 +351,7 @@ export class Layers {
     try {
       await clearLayer(this.#parts, record, directory);
     } catch (error) {
-      this.#lastNumber = Math.max(this.#lastNumber, record.number);
+      this.#layers.skip(record.number);
       this.#tell('what is left of a layer cannot be removed yet', { directory, error: String(error) });
     }
   }

@@ -63,7 +63,7 @@ export function openLayers(
   });
   return {
     layers,
-    stacks: new Stacks(files, layers),
+    stacks: new Stacks(files, layers, report),
     close: async () => {
       closing.abort(new CasError('METADATA_UNAVAILABLE', { subject: root, found: 'it closed' }));
       await layers.close();

@@ -14,6 +14,13 @@ export interface Stack {
   readonly top?: Digest;
 }
 
+/** The stacks that are on the disk. */
+export interface ReadStacks {
+  readonly stacks: readonly Stack[];
+  /** One for each file that is no stack. It stays, and it is not known what it holds. */
+  readonly failures: readonly CasError[];
+}
+
 /**
  * The stacks of a store as they are on the disk: one file each, `<root>/stacks/<sha256 of the name>`, that holds its name
  * and its top as JSON.
@@ -26,9 +33,15 @@ export class StackFiles {
   }
 
   /** Reads them; what a crash has left half-written is removed. */
-  async load(): Promise<Stack[]> {
-    const stacks = await inBatches(await readNames(this.#root), (file) => this.#read(file));
-    return stacks.filter((stack) => stack !== undefined);
+  async load(): Promise<ReadStacks> {
+    const stacks: Stack[] = [];
+    const failures: CasError[] = [];
+    await inBatches(await readNames(this.#root), async (file) => {
+      const read = await this.#read(file);
+      if (read instanceof CasError) failures.push(read);
+      else if (read !== undefined) stacks.push(read);
+    });
+    return { stacks, failures };
   }
 
   /** Writes a stack down, durably. */
@@ -47,7 +60,7 @@ export class StackFiles {
     return join(this.#root, keyOf(name));
   }
 
-  async #read(file: string): Promise<Stack | undefined> {
+  async #read(file: string): Promise<Stack | CasError | undefined> {
     const path = join(this.#root, file);
     if (file.endsWith('.tmp')) {
       await unlink(path);
@@ -55,7 +68,7 @@ export class StackFiles {
     }
     const stack = parse(await promises.readFile(path, 'utf8'));
     if (stack !== undefined && keyOf(stack.name) === file) return stack;
-    throw new CasError('STACK_INVALID', { subject: path, errno: 'EIO', found: 'a file that is no stack' });
+    return new CasError('STACK_INVALID', { subject: path, errno: 'EIO', found: 'a file that is no stack' });
   }
 }
 

@@ -3,8 +3,9 @@ import { CasError } from '../errors.js';
 import { KeyedTurns } from '../keyed-turns.js';
 import { type Holder, stackHolder } from '../layers/holders.js';
 import type { Layer, RemovedLayer } from '../layers/layer.js';
-import type { Layers, Registration } from '../layers/layers.js';
+import type { Held, Layers, Registration } from '../layers/layers.js';
 import type { LayerSource } from '../layers/layer-source.js';
+import type { Report } from '../report.js';
 import { checkStackName, type Stack, type StackFiles } from './stack-files.js';
 
 /**
@@ -14,15 +15,17 @@ import { checkStackName, type Stack, type StackFiles } from './stack-files.js';
 export class Stacks {
   readonly #files: StackFiles;
   readonly #layers: Layers;
+  readonly #report: Report;
   readonly #stacks = new Map<string, Stack>();
   readonly #turns = new KeyedTurns();
   #loaded: Promise<void> | undefined;
   /** Called for each stack that has changed, come or gone. */
   changed: (name: string) => void = () => undefined;
 
-  constructor(files: StackFiles, layers: Layers) {
+  constructor(files: StackFiles, layers: Layers, report: Report) {
     this.#files = files;
     this.#layers = layers;
+    this.#report = report;
   }
 
   /** Reads them and the layers, once. */
@@ -185,7 +188,10 @@ export class Stacks {
 
   async #load(): Promise<void> {
     await this.#layers.load();
-    for (const stack of await this.#files.load()) this.#stacks.set(stack.name, stack);
+    const { stacks, failures } = await this.#files.load();
+    for (const stack of stacks) this.#stacks.set(stack.name, stack);
+    for (const { message } of failures)
+      this.#report({ level: 'error', message: 'a stack cannot be used', fields: { error: message } });
   }
 }
 
@@ -195,7 +201,10 @@ function pushHolder(name: string): Holder {
 }
 
 /** Which layers stacks hold, as the disk says. */
-export async function heldByStacks(files: StackFiles): Promise<(readonly [Digest, Holder])[]> {
-  const stacks = await files.load();
-  return stacks.flatMap(({ name, top }) => (top === undefined ? [] : [[top, stackHolder(name)] as const]));
+export async function heldByStacks(files: StackFiles): Promise<Held> {
+  const { stacks, failures } = await files.load();
+  const holds = stacks.flatMap(({ name, top }) =>
+    top === undefined ? [] : [[top, stackHolder(name)] as const],
+  );
+  return { holds, complete: failures.length === 0 };
 }

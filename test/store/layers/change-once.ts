@@ -10,7 +10,8 @@ import { sourceOf } from './tools.js';
  * the user. It answers with a line each: OK, or how that failed.
  */
 const [root = ''] = process.argv.slice(2);
-const { layers, close } = openLayers(root, {});
+const opened = openLayers(root, {});
+const { layers } = opened;
 await layers.load();
 console.log('ready');
 
@@ -29,4 +30,4 @@ for await (const text of process.stdin) {
   );
   console.log(outcome);
 }
-await close();
+await opened.close();

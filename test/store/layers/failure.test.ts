@@ -145,6 +145,49 @@ test('nobody comes to hold a layer that is being removed', async (t) => {
   t.is((await removed).length, 1);
 });
 
+test('a registration that outlasts the store fails, and nothing is left of it', async (t) => {
+  const made = temporaryLayers(t);
+  const below = await made.add(tarOf(t, { base: 'base' }));
+  const tar = tarOf(t, { a: noise(3 << 20, 'a'), b: noise(3000, 'b') });
+  async function* bytes(): AsyncGenerator<Buffer> {
+    yield tar.subarray(0, 1 << 20);
+    await made.close();
+    yield tar.subarray(1 << 20);
+  }
+  const error = await t.throwsAsync(
+    made.layers.register(
+      { size: tar.length, bytes: bytes() },
+      { parent: below.chain, holder: holder('who') },
+    ),
+  );
+  t.true(error instanceof CasError && error.code === 'METADATA_UNAVAILABLE', String(error));
+  t.deepEqual(made.onDisk, { layers: 1, staged: 0, sets: 1 });
+  await made.reopen();
+  t.deepEqual(made.layers.all(), [below]);
+  t.deepEqual(made.onDisk, { layers: 1, staged: 0, sets: 1 });
+});
+
+test('what is below staging when a store is opened goes, and a store without the directory works', async (t) => {
+  const made = temporaryLayers(t);
+  const tar = tarOf(t, { a: noise(5000, 'a') });
+  const layer = await made.add(tar);
+  const staged = made.path('layers', 'staging');
+  await made.reopen(() => {
+    fs.mkdirSync(join(staged, 'rubbish', 'deep'), { recursive: true });
+    fs.writeFileSync(join(staged, 'file'), 'rubbish');
+    fs.mkdirSync(join(staged, 'half'));
+    fs.writeFileSync(join(staged, 'half', 'record'), '{"format": 1');
+    fs.mkdirSync(made.path('payloads', '0123456789ab'));
+  });
+  t.deepEqual(made.onDisk, { layers: 1, staged: 0, sets: 1 });
+  await made.reopen(() => fs.rmSync(staged, { recursive: true }));
+  t.is((await made.layers.discard(layer.chain)).length, 1);
+  await made.add(tar);
+  await made.reopen(() => fs.rmSync(staged, { recursive: true }));
+  await made.add(tarOf(t, { b: 'b' }), layer);
+  t.deepEqual(made.complaints, []);
+});
+
 rooted('a full disk is ENOSPC, leaves nothing, and all goes on once there is room', async (t) => {
   const disk = await smallDisk(t, 16);
   const root = join(disk, 'store');

@@ -14,7 +14,7 @@ import { listing, noise, tarBytes, tarOf, TestLayers } from './tools.js';
 const CHILD = fileURLToPath(new URL('change-once.js', import.meta.url));
 
 /** Faults of each kind in the short form. */
-const FEW = 8;
+const FEW = 6;
 
 const same = (own: string): Record<string, Buffer> => ({
   'same/a': noise(5000, 'a'),
@@ -37,8 +37,8 @@ class Child {
 
   /** The next line it says; undefined once it has ended. */
   async hear(): Promise<string | undefined> {
-    const { value, done } = await this.#lines.next();
-    return done === true ? undefined : value;
+    const next = await this.#lines.next();
+    return next.done === true ? undefined : next.value;
   }
 
   tell(command: string): Promise<string | undefined> {
@@ -76,8 +76,9 @@ async function stage(t: ExecutionContext): Promise<Stage> {
   const trees: string[][] = [];
   const made = new TestLayers(root, {});
   for (const [number, tar] of tars.entries()) {
-    layers.push(await made.add(tar));
-    trees.push(await listing(made.layers, layers[number] as Layer));
+    const layer = await made.add(tar);
+    layers.push(layer);
+    trees.push(await listing(made.layers, layer));
     await made.close();
     fs.cpSync(root, join(directory, `template ${number + 1}`), { recursive: true });
     await made.reopen();

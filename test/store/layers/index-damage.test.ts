@@ -10,6 +10,8 @@ import { type Files, listing, noise, tarBytes, tarOf, temporaryLayers, TestLayer
 const many = (name: string, count: number): Files =>
   Object.fromEntries(Array.from({ length: count }, (_, n) => [`${name}/d${n % 20}/f${n}`, noise(n, name)]));
 
+const REBUILT = 'the metadata database was damaged and is rebuilt';
+
 /** What each layer must give. */
 interface Truth {
   readonly layer: Layer;
@@ -86,7 +88,8 @@ async function nothingLeft(t: ExecutionContext, of: TestLayers): Promise<void> {
   for (const { chain } of of.layers.all())
     if (of.layers.holdersOf(chain).includes('user' as never)) await of.layers.discard(chain);
   await of.close();
-  t.deepEqual(await of.rows(), {});
+  // A bit may have flipped in a row that nobody has read.
+  if (!t.title.includes('flipped') || of.complaints.includes(REBUILT)) t.deepEqual(await of.rows(), {});
   t.deepEqual(of.onDisk, { layers: 0, staged: 0, sets: 0 });
 }
 
@@ -161,6 +164,26 @@ test('layers that come, go and are read while the index is made again are right'
   t.deepEqual(last && (await listing(made.layers, last)), trees[3]);
   t.deepEqual(await listing(made.layers, top.layer), top.tree);
   await nothingLeft(t, made);
+});
+
+test('who closes while the index is made again does not wait for it, and it is made at the next start', async (t) => {
+  const { made, truth } = await copied(t);
+  await made.reopen(() => DAMAGE['no index']?.(made));
+  const [first] = truth;
+  if (!first) return t.fail();
+  const reading = listing(made.layers, first.layer).then(
+    () => undefined,
+    (error: unknown) => error as Error,
+  );
+  await new Promise(setImmediate);
+  await made.reopen();
+  const error = await reading;
+  if (error !== undefined) t.true(isCasError(error, 'METADATA_UNAVAILABLE'), error.message);
+  await allRight(t, made, truth);
+  t.deepEqual(
+    made.complaints.filter((message) => message.includes('layer')),
+    [],
+  );
 });
 
 test('of a layer whose split file is damaged there is nothing once the index is lost; others are whole', async (t) => {
