@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import { CAS_MOUNT, isAlive, run, until } from '../src/process/site.js';
 import { Mount } from './mount.js';
 import { type Check, checkOf, eachAlone, type Rules, succeeded } from './suite.js';
-import { AS_ROOT, type Variant } from './variants.js';
+import { AS_ROOT } from './variants.js';
 
 /** The transport that mounts the layers once more within its mount. */
 const KERNEL = AS_ROOT.filter(({ transport }) => transport === 'kernel');
