@@ -1,6 +1,10 @@
 import { join } from 'node:path';
 import type { MountRequest, Mounted, Observer, Transport } from '../fs/transport/transport.js';
 import type { Tree } from '../fs/tree.js';
+import type { Report } from '../store/report.js';
+
+/** How long, in milliseconds, layers may be in use once their mount is gone before that is reported. */
+const BRIEFLY = 500;
 
 /**
  * Mounts a tree and, where the transport can, prepares a second mount for its layers, which comes and goes with their
@@ -11,6 +15,7 @@ export async function mountWithViews(
   transport: Transport,
   request: MountRequest,
   observer: Observer,
+  report: Report,
 ): Promise<Mounted> {
   const mounted = await transport.mount(filesystem, request, observer);
   const mountpoint = join(request.mountpoint, 'layers');
@@ -22,7 +27,12 @@ export async function mountWithViews(
   const ended = mounted.ended
     .finally(() => (gone = true))
     .then(
-      () => inner.end(),
+      () => {
+        const fields = { mountpoint: request.mountpoint };
+        const message = 'the mount is gone, but its layers are in use; they are served until that ends';
+        const late = setTimeout(() => report({ level: 'warn', message, fields }), BRIEFLY).unref();
+        return inner.end().finally(() => clearTimeout(late));
+      },
       (error: unknown) => {
         inner.abort();
         throw error;

@@ -1,6 +1,7 @@
 import type { FileSystem } from '../fs/filesystem.js';
 import type { Mounted, Transport } from '../fs/transport/transport.js';
 import { mountTree } from '../fs/tree.js';
+import type { Report } from '../store/report.js';
 import type { Store } from '../store/store.js';
 import type { Configuration } from './configuration.js';
 import type { Status } from './control/protocol.js';
@@ -57,7 +58,8 @@ export async function mountStore(
   const { filesystem } = tree;
   const request = { mountpoint, source: store.root, options: kernelOptions };
   const observer = observe(statistics, log);
-  const mount = await mountWithViews(tree, transport, request, observer).catch((error: unknown) => {
+  const report: Report = ({ level, message, fields }) => log[level](fields, message);
+  const mount = await mountWithViews(tree, transport, request, observer, report).catch((error: unknown) => {
     throw new Failure(MOUNT_EXIT.mount, `${mountpoint}: mounting failed: ${messageOf(error)}`, error);
   });
   mounted = mount;

@@ -41,9 +41,16 @@ export class StackDirectory implements Node {
     return link;
   }
 
+  /** The top comes first and `rootfs` last: so `rm -rf` takes off one layer after the other, and then all is gone. */
   *entries(): Iterable<readonly DirEntry[]> {
-    for (const [name, link] of this.#links())
-      yield [{ name: nameOf(name), ino: link.attr().ino, type: constants.S_IFLNK }];
+    const links = [...this.#links()];
+    const rootfs = links.pop();
+    const listed = rootfs === undefined ? [] : [...links.reverse(), rootfs];
+    yield listed.map(([name, link]) => ({
+      name: nameOf(name),
+      ino: link.attr().ino,
+      type: constants.S_IFLNK,
+    }));
   }
 
   /** Takes the bytes of an ingest as the next layer. */

