@@ -1,6 +1,7 @@
 // Mounting and unmounting: cas-mount and the peers that pass a directory through.
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { onExit } from './cleanup.mjs';
 import { kill, pidsOfRun, quietly, run, serve, until, USER } from './run.mjs';
 
@@ -38,13 +39,26 @@ function mounted(mountpoint, user) {
     pids: () => pidsOfRun(mountpoint),
     async unmount() {
       try {
-        await run(user ? ['fusermount3', '-u', mountpoint] : ['umount', mountpoint], { user, seconds: 30 });
+        await unmountOnceFree(mountpoint, user);
         await until(() => pidsOfRun(mountpoint).length === 0, `the daemon of ${mountpoint} ends`);
       } finally {
         end();
       }
     },
   };
+}
+
+/** A mount is busy for a moment after the last look at one of its layers. */
+async function unmountOnceFree(mountpoint, user) {
+  const command = user ? ['fusermount3', '-u', mountpoint] : ['umount', mountpoint];
+  for (let tries = 20; ; tries--) {
+    try {
+      return await run(command, { user, seconds: 30 });
+    } catch (error) {
+      if (tries === 0 || !/busy/i.test(error.message)) throw error;
+      await sleep(100);
+    }
+  }
 }
 
 /** The command line that mounts `store` with cas-mount. */
