@@ -1,17 +1,29 @@
+import { setImmediate } from 'node:timers/promises';
 import type { SplitRecord } from '../split/record.js';
 import { decodeEntry, paddingAfter } from '../tar/decode.js';
 import type { TarEntry } from '../tar/entry.js';
 import type { TreeBuilder } from '../tree/builder.js';
 import type { FileContent } from '../tree/inode.js';
 
+/** An entry of a tar, and the payload that its data is. */
+export interface FoundEntry {
+  readonly entry: TarEntry;
+  readonly payload: SplitRecord['payload'];
+}
+
+/** After how many entries other work has its turn: some 5 ms. */
+const TURN = 500;
+
 /** Adds all entries of a layer's tar to its tree, which has surveyed them before. */
 export async function addEntries(
   builder: TreeBuilder,
-  records: AsyncIterable<SplitRecord>,
+  entries: AsyncIterable<FoundEntry> | Iterable<FoundEntry>,
   signal?: AbortSignal,
 ): Promise<void> {
-  for await (const { entry, payload } of entriesIn(records)) {
+  let count = 0;
+  for await (const { entry, payload } of entries) {
     signal?.throwIfAborted();
+    if (++count % TURN === 0) await setImmediate();
     const added = builder.add(entry, contentOf(entry, payload));
     if (added instanceof Promise) await added;
   }
@@ -25,13 +37,8 @@ export async function surveyEntries(
   for await (const { entry } of entriesIn(records)) builder.survey(entry);
 }
 
-interface FoundEntry {
-  readonly entry: TarEntry;
-  readonly payload: SplitRecord['payload'];
-}
-
 /** The entries whose headers are in records. Padding of one file's data stands before the next header. */
-async function* entriesIn(records: AsyncIterable<SplitRecord>): AsyncGenerator<FoundEntry> {
+export async function* entriesIn(records: AsyncIterable<SplitRecord>): AsyncGenerator<FoundEntry> {
   let padding = 0;
   for await (const { raw, entry, payload } of records) {
     if (entry) yield { entry: decodeEntry(raw, padding), payload };

@@ -15,10 +15,19 @@ import { chunkKey, chunkPrefix, grouped, nodeKey, rootKey } from './layer-rows.j
 import { NodeRows } from './node-rows.js';
 import { NodeShares } from './node-shares.js';
 
+/** A split file that was just written. */
+export interface WrittenSplit {
+  readonly index: SplitIndex;
+  /** Its chunks, unless they are too large to be kept in memory. */
+  readonly chunks?: readonly Buffer[];
+}
+
 /** What a layer has in the index. */
 export interface LayerRows extends Pick<BuiltTree, 'root' | 'nodes'> {
   /** The path of its split file. */
   readonly split: string;
+  /** What was written to it, where that is still known. */
+  readonly written?: WrittenSplit;
   /** What tells where the payloads lie that it brought. */
   readonly payloads: Iterable<Operation>;
 }
@@ -83,7 +92,7 @@ export class LayerIndex {
     let part = 0;
     for (const group of grouped(rows.nodes))
       await batches.add(...(await this.#shares.toEnter(layer, part++, group)));
-    const index = await this.#enterChunks(layer, rows.split, batches);
+    const index = await this.#enterChunks(layer, rows, batches);
     await batches.add({ key: chunkKey(layer), value: encodeIndex(index) });
     await batches.add({ key: rootKey(layer), value: rows.root });
     await batches.end();
@@ -110,7 +119,16 @@ export class LayerIndex {
 
   readonly #write: Write = (operations) => this.#database.batch(operations);
 
-  async #enterChunks(layer: Pick<Layer, 'number'>, split: string, batches: Batches): Promise<SplitIndex> {
+  async #enterChunks(
+    layer: Pick<Layer, 'number'>,
+    { split, written }: LayerRows,
+    batches: Batches,
+  ): Promise<SplitIndex> {
+    if (written?.chunks !== undefined) {
+      for (const [number, value] of written.chunks.entries())
+        await batches.add({ key: chunkKey(layer, number), value });
+      return written.index;
+    }
     const chunks = readSplitChunks(split);
     for (let number = 0; ; number++) {
       const next = await chunks.next();

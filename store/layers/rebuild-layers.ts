@@ -4,7 +4,7 @@ import { rowOf } from '../payloads/row.js';
 import { readSplitFile } from '../split/split-file.js';
 import { TreeBuilder } from '../tree/builder.js';
 import { NodeCache } from '../tree/node-cache.js';
-import { addEntries, surveyEntries } from './build-tree.js';
+import { addEntries, entriesIn, surveyEntries } from './build-tree.js';
 import type { Layer } from './layer.js';
 import type { LayerIndex } from './layer-index.js';
 import { nodeKey, rootKey } from './layer-rows.js';
@@ -48,7 +48,7 @@ async function rebuildLayer(
   const base = parent && (await required(database, rootKey(parent)));
   const builder = await TreeBuilder.open(nodes, base);
   if (base !== undefined) await surveyEntries(builder, readSplitFile(split));
-  await addEntries(builder, readSplitFile(split), signal);
+  await addEntries(builder, entriesIn(readSplitFile(split)), signal);
   const tree = await builder.finish();
   let rows: Operation[] = [];
   for await (const { payload } of readSplitFile(split)) {

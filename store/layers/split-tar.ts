@@ -5,6 +5,7 @@ import type { PayloadWriter } from '../payloads/writer.js';
 import type { SplitWriter } from '../split/writer.js';
 import type { TarEntry } from '../tar/entry.js';
 import { TarFramer } from '../tar/framer.js';
+import type { FoundEntry } from './build-tree.js';
 import type { LayerLimits } from './limits.js';
 import type { LayerSource } from './layer-source.js';
 import { Splitter } from './splitter.js';
@@ -29,12 +30,18 @@ export interface Destination {
   readonly progress: ((progress: Progress) => void) | undefined;
 }
 
+/** A tar that was taken apart. */
+export interface SplitLayer {
+  readonly diff: Digest;
+  readonly found: FoundEntry[] | undefined;
+}
+
 /**
  * Decompresses, hashes and takes apart a layer in one pass and in bounded memory.
- * @returns its DiffID
+ * @returns its DiffID, and its entries where they were kept
  * @throws CasError LAYER_INVALID, LAYER_TOO_LARGE
  */
-export async function splitTar(source: LayerSource, to: Destination): Promise<Digest> {
+export async function splitTar(source: LayerSource, to: Destination): Promise<SplitLayer> {
   const { payloads, split, survey, limits, signal } = to;
   const splitter = new Splitter(payloads, survey);
   const framer = new TarFramer(splitter, { entries: limits.entries });
@@ -57,7 +64,7 @@ export async function splitTar(source: LayerSource, to: Destination): Promise<Di
     splitter.end();
     await payloads.settle();
     await write(splitter, split);
-    return hasher.digest();
+    return { diff: hasher.digest(), found: splitter.found };
   } finally {
     await hashing;
     hasher.dispose();

@@ -3,6 +3,10 @@ import type { PayloadWriter } from '../payloads/writer.js';
 import type { SplitRecord } from '../split/record.js';
 import type { TarEntry } from '../tar/entry.js';
 import type { TarSink } from '../tar/sink.js';
+import type { FoundEntry } from './build-tree.js';
+
+/** How many entries are kept in memory, some 20 MB, so that a tree is made without reading their headers again. */
+const MOST_KEPT = 50_000;
 
 interface Part {
   readonly raw: Buffer;
@@ -17,9 +21,12 @@ interface Part {
 export class Splitter implements TarSink {
   readonly #payloads: PayloadWriter;
   readonly #survey: (entry: TarEntry) => void;
+  /** The entry whose data is being given. */
+  #current: TarEntry | undefined;
   #raw: Buffer[] = [];
   #parts: Part[] = [];
   #ended = false;
+  #found: { readonly entry: TarEntry; readonly pending: PendingPayload | undefined }[] = [];
   entries = 0;
 
   /** @param survey is shown each entry */
@@ -35,11 +42,15 @@ export class Splitter implements TarSink {
   }
 
   entry(entry: TarEntry): void {
-    const { stored } = entry;
     this.entries++;
     this.#survey(entry);
-    if (stored > 0) this.#payloads.begin(stored);
-    else this.#parts.push({ raw: this.#takeRaw(), entry: true });
+    if (entry.stored > 0) {
+      this.#current = entry;
+      this.#payloads.begin(entry.stored);
+      return;
+    }
+    this.#keep(entry);
+    this.#parts.push({ raw: this.#takeRaw(), entry: true });
   }
 
   data(bytes: Buffer): void {
@@ -47,7 +58,9 @@ export class Splitter implements TarSink {
   }
 
   dataEnd(): void {
-    this.#parts.push({ raw: this.#takeRaw(), entry: true, pending: this.#payloads.end() });
+    const pending = this.#payloads.end();
+    if (this.#current) this.#keep(this.#current, pending);
+    this.#parts.push({ raw: this.#takeRaw(), entry: true, pending });
   }
 
   archiveEnd(): void {
@@ -71,6 +84,17 @@ export class Splitter implements TarSink {
     }
     this.#parts = this.#parts.slice(records.length);
     return records;
+  }
+
+  /** All entries with their payloads, once these are known; undefined where they are too many to be kept. */
+  get found(): FoundEntry[] | undefined {
+    if (this.entries > MOST_KEPT) return undefined;
+    return this.#found.map(({ entry, pending }) => ({ entry, payload: pending?.payload }));
+  }
+
+  #keep(entry: TarEntry, pending?: PendingPayload): void {
+    if (this.entries <= MOST_KEPT) this.#found.push({ entry, pending });
+    else this.#found = [];
   }
 
   #takeRaw(): Buffer {

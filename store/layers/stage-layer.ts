@@ -6,16 +6,15 @@ import type { Payloads } from '../payloads/payloads.js';
 import type { PayloadWriter } from '../payloads/writer.js';
 import type { SplitRecord } from '../split/record.js';
 import { createSplitFile, readSplitFile } from '../split/split-file.js';
-import type { SplitIndex } from '../split/split-index.js';
 import { SplitWriter } from '../split/writer.js';
 import { openFileSystemSync } from '../sync-file-system.js';
-import { addEntries } from './build-tree.js';
+import { addEntries, entriesIn } from './build-tree.js';
 import type { Layer } from './layer.js';
-import type { LayerIndex, LayerRows } from './layer-index.js';
+import type { LayerIndex, LayerRows, WrittenSplit } from './layer-index.js';
 import { type LayerRecord, splitPath, writeLayerRecord } from './layer-record.js';
 import type { LayerSource } from './layer-source.js';
 import type { LayerLimits } from './limits.js';
-import { type Progress, splitTar } from './split-tar.js';
+import { type Progress, type SplitLayer, splitTar } from './split-tar.js';
 
 /** A layer that is on the disk, but not yet one of the store. */
 export interface StagedLayer {
@@ -67,14 +66,15 @@ export async function stageLayer(
     await mkdir(directory, 0o700);
     const builder = await index.builder(parent);
     const survey = builder.survey.bind(builder);
-    const { diff, split } = await writeSplit(splitPath(directory), (to) =>
+    const split = splitPath(directory);
+    const { diff, found, written } = await writeSplit(split, (to) =>
       splitTar(source, { payloads: writer, split: to, survey, limits, signal, progress }),
     );
     const { set, rows, used } = await writer.finish();
-    await check?.(readSplitFile(splitPath(directory)));
-    await addEntries(builder, readSplitFile(splitPath(directory)), signal);
+    await check?.(readSplitFile(split));
+    await addEntries(builder, found ?? entriesIn(readSplitFile(split)), signal);
     const tree = await builder.finish();
-    const { size, entries } = split;
+    const { size, entries } = written.index;
     const uses = [...used];
     const record: LayerRecord = {
       diff,
@@ -88,7 +88,7 @@ export async function stageLayer(
     };
     await writeLayerRecord(directory, record);
     await disk.sync();
-    return { record, directory, rows: { ...tree, payloads: rows, split: splitPath(directory) }, discard };
+    return { record, directory, rows: { ...tree, payloads: rows, split, written }, discard };
   } catch (error) {
     await discard();
     throw error;
@@ -97,18 +97,27 @@ export async function stageLayer(
   }
 }
 
+/** Bytes of chunks that are kept until they are rows: those of 300,000 entries. */
+const MOST_KEPT = 8 << 20;
+
 /** Writes the split file of a tar while it is taken apart. */
-async function writeSplit<T>(
+async function writeSplit(
   path: string,
-  splitInto: (writer: SplitWriter) => Promise<T>,
-): Promise<{ diff: T; split: SplitIndex }> {
+  splitInto: (writer: SplitWriter) => Promise<SplitLayer>,
+): Promise<SplitLayer & { written: WrittenSplit }> {
   const file = await createSplitFile(path);
+  const kept: Buffer[] = [];
+  let size = 0;
   try {
-    const writer = new SplitWriter((chunk) => file.add(chunk));
-    const diff = await splitInto(writer);
-    const split = await writer.finish();
-    await file.finish(split);
-    return { diff, split };
+    const writer = new SplitWriter(async (chunk) => {
+      size += chunk.bytes.length;
+      if (size <= MOST_KEPT) kept.push(chunk.bytes);
+      await file.add(chunk);
+    });
+    const split = await splitInto(writer);
+    const index = await writer.finish();
+    await file.finish(index);
+    return { ...split, written: { index, ...(size <= MOST_KEPT && { chunks: kept }) } };
   } catch (error) {
     await file.close();
     throw error;
