@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
+import { CasError } from '../../store/errors.js';
 import { findLayer } from '../../store/layers/find-layer.js';
 import { holdWhile } from '../../store/layers/hold-while.js';
 import { USER } from '../../store/layers/holders.js';
@@ -61,6 +62,8 @@ export const LAYER_ROUTES: readonly Route[] = [
     schema: requiring('chain'),
     handle: async ({ store }, query) => {
       const { chain } = await named(store, query);
+      const others = store.layers.holdersOf(chain).filter((holder) => holder !== USER);
+      if (others.length > 0) throw new CasError('LAYER_HELD', { subject: chain, found: others.join(', ') });
       return removedLines(await store.layers.discard(chain));
     },
   },

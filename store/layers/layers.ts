@@ -138,18 +138,16 @@ export class Layers {
   }
 
   /**
-   * Removes a layer that only the user holds, who added it by itself, and then each one below that only it held.
+   * The user, who added a layer by itself, lets go of it. It goes unless others hold it; see {@link release}.
    * @returns what went, from the top down
-   * @throws CasError LAYER_NOT_FOUND; LAYER_HELD, and then nothing has changed
+   * @throws CasError LAYER_NOT_FOUND, LAYER_NOT_HELD
    */
   async discard(chain: Digest): Promise<RemovedLayer[]> {
     await this.load();
     return this.#changes.run(async () => {
       this.require(chain);
-      const holders = this.#holders.of(chain);
-      const others = holders.filter((holder) => holder !== USER);
-      if (others.length > 0) throw new CasError('LAYER_HELD', { subject: chain, found: others.join(', ') });
-      if (holders.length === 0) throw new CasError('LAYER_NOT_HELD', { subject: chain, expected: USER });
+      if (!this.#holders.of(chain).includes(USER))
+        throw new CasError('LAYER_NOT_HELD', { subject: chain, expected: USER });
       await removeHeld(layerDirectory(this.#root, chain));
       this.#holders.remove(chain, USER);
       return this.#removeFrom(chain);
