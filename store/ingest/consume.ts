@@ -32,7 +32,8 @@ export async function consume<T>(
     ingest.unseal();
   }
   const { result, blob } = consumed;
-  if (blob === undefined) await ingests.remove(ingest);
+  // Who is told of a failure would do it again. What is left of the ingest can be removed like any other.
+  if (blob === undefined) await ingests.remove(ingest).catch(() => undefined);
   else await ingests.commit(ingest, { digest: blob });
   return result;
 }

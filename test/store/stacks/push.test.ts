@@ -107,6 +107,16 @@ test('an ingest is pushed once, and not while somebody writes it any more', asyn
   t.is(store.layers.all().length, 1);
 });
 
+test('a push that is done is told as done, even if the file of the ingest cannot be removed', async (t) => {
+  const { store } = await temporaryStore(t);
+  const tar = tarOf(t, { a: 'a' });
+  await store.stacks.make('s');
+  const ingest = await ingestOf(store, 'tar', tar);
+  store.ingests.remove = () => Promise.reject(new Error('the disk has gone'));
+  t.is((await pushIngest(store, 's', ingest)).diff, digestOf(tar));
+  t.is(store.stacks.layersOf(store.stacks.require('s')).length, 1);
+});
+
 test('a blob is pushed and stays', async (t) => {
   const { store, root } = await temporaryStore(t);
   const tar = tarOf(t, { a: noise(300_000, 'a'), b: 'b' });
