@@ -80,13 +80,13 @@ export function mountTree(store: Store, options: TreeOptions): Tree {
   ]);
   const filesystem = new FileSystem(new RootDirectory(context, children), () => statfs(store.root), views);
   const tree = { filesystem, layers: new FileSystem(layers, () => statfs(store.root), views), views };
-  store.layers.changed = (layer) => {
+  store.layers.onChange((layer) => {
     const names = chains.changed(layer);
     for (const shown of [tree.filesystem, tree.layers]) {
       for (const name of names) shown.forgetName(chains, name);
       shown.forgetContent(chains);
     }
-  };
+  });
   return tree;
 }
 

@@ -8,6 +8,8 @@ export interface Consumed<T> {
   readonly result: T;
   /** The digest of the blob that its file becomes; without one, it is removed. */
   readonly blob?: Digest;
+  /** Takes the result back, where the file cannot become the blob. */
+  readonly undo?: () => Promise<unknown>;
 }
 
 /**
@@ -31,10 +33,14 @@ export async function consume<T>(
   } finally {
     ingest.unseal();
   }
-  const { result, blob } = consumed;
+  const { result, blob, undo } = consumed;
   // Who is told of a failure would do it again. What is left of the ingest can be removed like any other.
   if (blob === undefined) await ingests.remove(ingest).catch(() => undefined);
-  else await ingests.commit(ingest, { digest: blob });
+  else
+    await ingests.commit(ingest, { digest: blob }).catch(async (error: unknown) => {
+      await undo?.();
+      throw error;
+    });
   return result;
 }
 

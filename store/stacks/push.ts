@@ -27,7 +27,11 @@ export function pushIngest(
   return consume(ingests, ingest, async (fd, size) => {
     const layer = await stacks.push(name, descriptorSource(fd, size), how);
     const digest = await ingest.digest('sha256');
-    return digest === layer.diff ? { result: layer } : { result: layer, blob: digest };
+    if (digest === layer.diff) return { result: layer };
+    const undo = async (): Promise<void> => {
+      if (stacks.get(name)?.top === layer.chain) await stacks.pop(name);
+    };
+    return { result: layer, blob: digest, undo };
   }).catch((error: unknown) => {
     throw named(error, ingest.ref);
   });

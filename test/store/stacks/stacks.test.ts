@@ -309,7 +309,7 @@ test('whoever watches is told of each stack and layer that comes, changes and go
   const made = temporaryLayers(t);
   const told: string[] = [];
   made.stacks.changed = (name) => told.push(name);
-  made.layers.changed = ({ depth }) => told.push(`layer ${depth}`);
+  made.layers.onChange(({ depth }) => told.push(`layer ${depth}`));
   const [first = Buffer.of(), second = Buffer.of()] = await tarsOf(t, 'a', 'b');
   await made.stacks.make('s');
   await made.stacks.push('s', sourceOf(first));
