@@ -312,10 +312,17 @@ export class Layers {
     const { index, payloads } = this.#parts;
     const directory = layerDirectory(this.#root, layer.chain);
     const left = join(this.#staging, randomBytes(6).toString('hex'));
-    await rename(directory, left);
-    await fsyncDirectory(dirname(directory));
+    // Before anything is waited for: whoever held it from now on would hold what is going, and the same chain after it.
     this.#layers.delete(layer.chain);
     this.#numbers.delete(layer.number);
+    try {
+      await rename(directory, left);
+    } catch (error) {
+      this.#layers.set(layer.chain, layer);
+      this.#numbers.set(layer.number, layer);
+      throw error;
+    }
+    await fsyncDirectory(dirname(directory));
     if (layer.set !== undefined) payloads.disown(layer.set);
     if (parent !== undefined) this.#holders.remove(parent.chain, childHolder(layer.chain));
     this.changed(layer);
