@@ -1,5 +1,5 @@
 import { type Rules, suite } from './suite.js';
-import { ALL } from './variants.js';
+import { LAYER_VARIANTS } from './variants.js';
 
 /**
  * `layer NAME [MiB]` makes `$scratch/NAME.tar`, a tar with a file NAME and as much in it as is said; `push NAME STACK`
@@ -299,4 +299,4 @@ const rules: Rules = {
   },
 };
 
-suite(ALL, rules);
+suite(LAYER_VARIANTS, rules);
