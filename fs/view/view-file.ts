@@ -2,6 +2,7 @@ import { close } from '../../store/files.js';
 import { passingHolder } from '../../store/layers/holders.js';
 import { readContent } from '../../store/payloads/read-content.js';
 import type { FileContent } from '../../store/tree/inode.js';
+import { FsError } from '../errors.js';
 import type { FileHandle } from '../node.js';
 import type { View } from './view.js';
 
@@ -11,8 +12,10 @@ import type { View } from './view.js';
  */
 export async function openViewFile({ layer, layers }: View, content: FileContent): Promise<FileHandle> {
   const holder = passingHolder('open file');
-  layers.hold(layer.chain, holder);
+  const held = layers.hold(layer.chain, holder);
   try {
+    // The same chain can have gone and come again since.
+    if (held !== layer) throw new FsError('ESTALE');
     const backing = await backingOf(layers.payloads, content);
     return {
       mode: { keepCache: true, noFlush: true, ...(backing !== undefined && { backing }) },
@@ -29,14 +32,25 @@ export async function openViewFile({ layer, layers }: View, content: FileContent
   }
 }
 
-/** Fills `into` from `offset`. */
+/**
+ * Fills `into` from `offset`. Nothing keeps the layer meanwhile.
+ * @throws FsError ESTALE where it has gone
+ */
 export function readViewFile(
-  { layers }: View,
+  { layer, layers }: View,
   content: FileContent,
   into: Uint8Array,
   offset: number,
 ): number | Promise<number> {
-  return readContent(layers.payloads.reader, content, into, offset);
+  const failed = (error: unknown): never => {
+    throw layers.numbered(layer.number) === layer ? error : new FsError('ESTALE');
+  };
+  try {
+    const read = readContent(layers.payloads.reader, content, into, offset);
+    return read instanceof Promise ? read.catch(failed) : read;
+  } catch (error) {
+    return failed(error);
+  }
 }
 
 /** A descriptor that holds exactly the bytes of the file, where there is one. */

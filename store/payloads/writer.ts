@@ -23,7 +23,7 @@ const MOST_BLOCKS = 8;
 export interface FinishedPayloads {
   /** The set that was made; undefined where nothing was new. */
   readonly set: string | undefined;
-  /** What makes its payloads known. They must be on the disk before these are. */
+  /** What makes its payloads known; made anew each time it is gone through. They must be on the disk before these are. */
   readonly rows: Iterable<Operation>;
   /** Other sets, in which contents were found. */
   readonly used: ReadonlySet<string>;
@@ -121,7 +121,8 @@ export class PayloadWriter {
     // A large payload that turned out to be known has made the directory.
     if (ledger.isEmpty) await this.discard();
     const set = ledger.isEmpty ? undefined : directory.set;
-    return { set, rows: ledger.rows(), used: ledger.used, stored: ledger.stored, shared: ledger.shared };
+    const rows = { [Symbol.iterator]: () => ledger.rows() };
+    return { set, rows, used: ledger.used, stored: ledger.stored, shared: ledger.shared };
   }
 
   /** Removes whatever was stored. */

@@ -79,6 +79,15 @@ const rules: Rules = {
     await unmountsSoon(check);
   },
 
+  'umount -R right after a look succeeds at once': async (check) => {
+    const { t, mount, sh } = check;
+    await sh(STACK);
+    const pid = mount.site.daemon;
+    await sh(`${STACK} look; cd /; umount -R "$mountpoint"`);
+    await until('the daemon is gone', () => !isAlive(pid));
+    t.false(mount.site.mounted);
+  },
+
   'a process that is in it keeps both mounts; once it is out, they go': async (check) => {
     const { t, mount, sh } = check;
     await sh(STACK);

@@ -1,6 +1,6 @@
 import { layerImage, PUSH_IMAGE } from './layer-image.js';
 import { type Check, type Rules, suite } from './suite.js';
-import { ALL } from './variants.js';
+import { LAYER_VARIANTS } from './variants.js';
 
 const image = layerImage();
 
@@ -130,4 +130,4 @@ with open("holes", "wb") as file:
   },
 };
 
-suite(ALL, rules);
+suite(LAYER_VARIANTS, rules);

@@ -1,6 +1,6 @@
 import { layerImage, PUSH_IMAGE } from './layer-image.js';
 import { type Check, type Rules, suite } from './suite.js';
-import { ALL, AS_ROOT } from './variants.js';
+import { AS_ROOT, LAYER_VARIANTS } from './variants.js';
 
 const image = layerImage();
 
@@ -181,5 +181,5 @@ const asRoot: Rules = {
   },
 };
 
-suite(ALL, rules);
+suite(LAYER_VARIANTS, rules);
 suite(AS_ROOT, asRoot);

@@ -19,6 +19,9 @@ export const ALL: readonly Variant[] = [
   ...AS_ROOT.map((variant) => ({ ...variant, name: `${variant.name}, unprivileged`, user: true })),
 ];
 
+/** Each way in which layers are shown: by a mount of their own within the mount, as root, or by the mount itself. */
+export const LAYER_VARIANTS = ALL.filter(({ transport, user }) => transport === 'kernel' || !user);
+
 /** What is answered, where that depends on the transport or on who asks: the texts are those of strerror(3). */
 export interface Answers {
   /** Content that is committed is read without the daemon. */
