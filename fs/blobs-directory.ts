@@ -6,6 +6,8 @@ import type { TreeContext } from './tree.js';
 
 /** `blobs/`: one directory for each algorithm, and no others. */
 export class BlobsDirectory extends FixedDirectory {
+  override readonly frozen = false;
+
   constructor(context: TreeContext, children: Readonly<Record<string, Node>>) {
     super('/blobs', 0o777 & ~context.umask, context.owner, children);
   }

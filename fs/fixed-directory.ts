@@ -7,7 +7,7 @@ export class FixedDirectory implements Node {
   readonly type = constants.S_IFDIR;
   readonly validity = { entry: 3600, attr: 3600 };
   readonly absence = 3600;
-  readonly frozen = true;
+  readonly frozen: boolean = true;
   readonly #attr: Attr;
   readonly #children: ReadonlyMap<Name, Node>;
 

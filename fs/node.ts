@@ -118,7 +118,7 @@ export interface Node {
   /** The number that the kernel knows it by, where that is the node's own and not given at a lookup. */
   readonly number?: number;
   /** It never changes: whatever would change it fails with EROFS. */
-  readonly frozen?: true;
+  readonly frozen?: boolean;
   attr(): Awaitable<Attr>;
   /** `handle` is the open file the change came through, as with ftruncate(2). */
   setattr?(changes: AttrChanges, caller: Caller, handle: FileHandle | undefined): Awaitable<void>;
