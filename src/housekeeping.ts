@@ -5,7 +5,7 @@ import { errorFields, type Log } from './log.js';
 const INTERVAL = 15 * 60 * 1000;
 
 /**
- * Opens the index of labels, puts right what an earlier run left of its ingests, and removes those that have expired,
+ * Opens the indexes of labels and layers, puts right what an earlier run left of its ingests and layers, and removes those that have expired,
  * now and from time to time.
  * Nobody waits for it.
  * @returns what ends it
@@ -20,5 +20,6 @@ export function keepHouse(store: Store, log: Log): () => void {
   timer.unref();
   sweep();
   store.labels.start();
+  store.layers.start();
   return () => clearInterval(timer);
 }

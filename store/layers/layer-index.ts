@@ -57,6 +57,11 @@ export class LayerIndex {
     this.#rows = new NodeRows(database);
   }
 
+  /** Opens the database, or makes it, in the background. */
+  start(): void {
+    this.#database.open();
+  }
+
   /** The merged tree of a layer and those below it. */
   tree(layer: Layer): Promise<TreeReader> {
     return remembered(this.#trees, layer.number, async () =>

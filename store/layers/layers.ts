@@ -79,6 +79,14 @@ export class Layers {
     return this.#loaded;
   }
 
+  /** Reads what earlier runs left and opens the index, in the background. What goes wrong is reported. */
+  start(): void {
+    this.load().then(
+      () => this.#parts.index.start(),
+      (error: unknown) => this.#state.tell('layers cannot be read', { error: String(error) }),
+    );
+  }
+
   /** The layer of a chain. Call after {@link load}. */
   get(chain: Digest): Layer | undefined {
     return this.#state.layers.get(chain);

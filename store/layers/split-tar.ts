@@ -48,7 +48,7 @@ export async function splitTar(source: LayerSource, to: Destination): Promise<Sp
   const hasher = await createHasher('sha256');
   let hashing: Promise<unknown> | undefined;
   try {
-    const { bytes } = await decompressed(counted(source, to, splitter), {
+    const { format, bytes } = await decompressed(counted(source, to, splitter), {
       maxSize: limits.size,
       ...(signal && { signal }),
     });
@@ -59,6 +59,7 @@ export async function splitTar(source: LayerSource, to: Destination): Promise<Sp
       await payloads.drain();
       await write(splitter, split);
       await hashed;
+      if (format === 'tar') source.recycle?.(chunk);
     }
     framer.end();
     splitter.end();

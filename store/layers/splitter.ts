@@ -16,7 +16,7 @@ interface Part {
 
 /**
  * Turns what a framer tells into the records of a split tar, and hands the contents of files to the payloads. A record
- * is whole once its payload is known.
+ * is whole once its payload is known. All bytes are copied.
  */
 export class Splitter implements TarSink {
   readonly #payloads: PayloadWriter;
@@ -37,8 +37,9 @@ export class Splitter implements TarSink {
 
   raw(bytes: Buffer): void {
     // What follows the archive may be of any length.
-    if (this.#ended) this.#parts.push({ raw: bytes, entry: false });
-    else this.#raw.push(bytes);
+    const raw = Buffer.from(bytes);
+    if (this.#ended) this.#parts.push({ raw, entry: false });
+    else this.#raw.push(raw);
   }
 
   entry(entry: TarEntry): void {
@@ -98,10 +99,8 @@ export class Splitter implements TarSink {
   }
 
   #takeRaw(): Buffer {
-    const [first, ...others] = this.#raw;
+    const [first = Buffer.alloc(0), ...others] = this.#raw;
     this.#raw = [];
-    return others.length === 0
-      ? (first ?? Buffer.alloc(0))
-      : Buffer.concat([first ?? Buffer.alloc(0), ...others]);
+    return others.length === 0 ? first : Buffer.concat([first, ...others]);
   }
 }

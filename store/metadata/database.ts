@@ -52,6 +52,11 @@ export class Database {
     this.#options = options;
   }
 
+  /** Opens the database, or begins to build it, in the background; its rows are not scanned. What goes wrong is reported. */
+  open(): void {
+    this.#current().catch(() => undefined);
+  }
+
   /** Opens the database and checks or builds it, in the background. What goes wrong is reported. */
   start(): void {
     this.whole().catch(() => undefined);

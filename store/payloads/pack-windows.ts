@@ -1,8 +1,8 @@
 /** Where windows begin: at each multiple of this, in bytes. */
 const STEP = 128 << 10;
-/** How long they are: a packed payload is shorter than 64 KiB, so the window in which it begins has all of it. */
-const LENGTH = STEP + (64 << 10);
-/** How many are kept: 3 MiB. */
+/** How long they are: a packed payload is shorter than that, too, so the window in which it begins has all of it. */
+const LENGTH = 2 * STEP;
+/** How many are kept: 4 MiB. */
 const MOST = 16;
 
 /** Reads up to so many bytes of a pack; fewer only at its end. */

@@ -15,7 +15,7 @@ const DEEPEST = 125;
 
 const WALKS = {
   'tar -c': 'tar -C "$1" -cf - . | wc -c',
-  'find -ls': 'find "$1" -ls',
+  'find -ls': 'find "$1/" -ls',
   // It says 1 where nothing is found.
   'grep -r': 'grep -rs "no such words" "$1" || [ $? = 1 ]',
 };

@@ -66,14 +66,14 @@ test('a flipped bit of a packed payload is found when it is read whole', async (
 
 test('what is missing is damage: bytes at the end, or a file', async (t) => {
   const store = new PayloadStore(temporaryDirectory(t));
-  const { payloads, set } = await store.put([seededBytes(1000, 1), seededBytes(100_000, 2)]);
-  const [pack, own] = [store.path(set ?? '', 'pack'), store.path(set ?? '', sha256(seededBytes(100_000, 2)))];
+  const { payloads, set } = await store.put([seededBytes(1000, 1), seededBytes(200_000, 2)]);
+  const [pack, own] = [store.path(set ?? '', 'pack'), store.path(set ?? '', sha256(seededBytes(200_000, 2)))];
   fs.truncateSync(pack, 999);
-  fs.truncateSync(own, 99_999);
+  fs.truncateSync(own, 199_999);
   const reader = new PayloadReader(store.root);
   const failures = async (): Promise<void> => {
     for (const payload of payloads) {
-      const error = await t.throwsAsync(async () => reader.read(payload, Buffer.alloc(200_000), 0));
+      const error = await t.throwsAsync(async () => reader.read(payload, Buffer.alloc(300_000), 0));
       t.true(isCasError(error, 'LAYER_DAMAGED') && error.errno === 'EIO');
       t.true(
         isCasError(error, 'LAYER_DAMAGED') && error.subject === `sha256:${payload.digest.toString('hex')}`,
@@ -91,12 +91,12 @@ test('what is missing is damage: bytes at the end, or a file', async (t) => {
 
 test('a descriptor of its own is given for a payload that is a file', async (t) => {
   const store = new PayloadStore(temporaryDirectory(t));
-  const { payloads } = await store.put([seededBytes(1000, 1), seededBytes(100_000, 2)]);
+  const { payloads } = await store.put([seededBytes(1000, 1), seededBytes(200_000, 2)]);
   const reader = new PayloadReader(store.root);
   t.is(await reader.open(at(payloads, 0)), undefined);
   const fd = await reader.open(at(payloads, 1));
   await reader.close();
-  t.deepEqual(fs.readFileSync(fd ?? -1), seededBytes(100_000, 2));
+  t.deepEqual(fs.readFileSync(fd ?? -1), seededBytes(200_000, 2));
   fs.closeSync(fd ?? -1);
 });
 

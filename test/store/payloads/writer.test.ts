@@ -7,7 +7,7 @@ import { temporaryDirectory } from '../../helpers/temporary.js';
 import { PayloadStore, sha256 } from './tools.js';
 
 const KIB = 1 << 10;
-const SIZES = [1, 511, 64 * KIB - 1, 64 * KIB, 100 * KIB, 4096 * KIB, 4096 * KIB + 1, 9000 * KIB, 0, 7];
+const SIZES = [1, 511, 128 * KIB - 1, 64 * KIB, 100 * KIB, 4096 * KIB, 4096 * KIB + 1, 9000 * KIB, 0, 7];
 
 test('small payloads are in the pack in the order of the tar, others are files named by their digests', async (t) => {
   const store = new PayloadStore(temporaryDirectory(t));
@@ -17,9 +17,9 @@ test('small payloads are in the pack in the order of the tar, others are files n
     payloads.map(({ digest }) => digest.toString('hex')),
     contents.map(sha256),
   );
-  const packed = contents.filter(({ length }) => length < 64 * KIB);
+  const packed = contents.filter(({ length }) => length < 128 * KIB);
   t.deepEqual(fs.readFileSync(store.path(set ?? '', 'pack')), Buffer.concat(packed));
-  const own = contents.filter(({ length }) => length >= 64 * KIB);
+  const own = contents.filter(({ length }) => length >= 128 * KIB);
   t.deepEqual(store.names(set ?? ''), [...own.map(sha256), 'pack'].sort());
   const digests = execFileSync('sha256sum', own.map(sha256), { cwd: store.path(set ?? '') }).toString();
   t.deepEqual(
