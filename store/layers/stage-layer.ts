@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { promises } from 'node:fs';
 import { join } from 'node:path';
-import { mkdir } from '../files.js';
+import { fsyncDirectory, mkdir } from '../files.js';
 import type { Payloads } from '../payloads/payloads.js';
 import type { PayloadWriter } from '../payloads/writer.js';
 import type { SplitRecord } from '../split/record.js';
@@ -72,8 +72,11 @@ export async function stageLayer(
     );
     const { set, rows, used } = await writer.finish();
     await check?.(readSplitFile(split));
-    await addEntries(builder, found ?? entriesIn(readSplitFile(split)), signal);
-    const tree = await builder.finish();
+    // All that is large is written: it reaches the disk while the tree is made.
+    const [tree] = await together(
+      addEntries(builder, found ?? entriesIn(readSplitFile(split)), signal).then(() => builder.finish()),
+      disk.sync(),
+    );
     const { size, entries } = written.index;
     const uses = [...used];
     const record: LayerRecord = {
@@ -87,7 +90,7 @@ export async function stageLayer(
       createdAt: new Date(),
     };
     await writeLayerRecord(directory, record);
-    await disk.sync();
+    await fsyncDirectory(directory);
     return { record, directory, rows: { ...tree, payloads: rows, split, written }, discard };
   } catch (error) {
     await discard();
@@ -95,6 +98,12 @@ export async function stageLayer(
   } finally {
     await disk.close();
   }
+}
+
+/** Waits for both, also where one fails: then nothing is under way any more. */
+async function together<A, B>(a: Promise<A>, b: Promise<B>): Promise<[A, B]> {
+  await Promise.allSettled([a, b]);
+  return [await a, await b];
 }
 
 /** Bytes of chunks that are kept until they are rows: those of 300,000 entries. */

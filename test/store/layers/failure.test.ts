@@ -44,7 +44,7 @@ test('what cannot be a layer is refused, and nothing is left of it', async (t) =
   const bad = {
     'a gzip with a wrong checksum': flipped,
     'a gzip that is cut short': gzip.subarray(0, 300_000),
-    'no tar': noise(100_000, 'rubbish'),
+    'no tar': noise(200_000, 'rubbish'),
     'a header with a wrong checksum': header,
     'a tar that is cut in a file': tar.subarray(0, 250_000),
   };
@@ -73,7 +73,7 @@ test('a chain has 125 layers and no more', async (t) => {
 });
 
 test('the limits of size and entries are refused beyond, and good up to them', async (t) => {
-  const tar = tarOf(t, { a: noise(100_000, 'a'), b: 'b' });
+  const tar = tarOf(t, { a: noise(200_000, 'a'), b: 'b' });
   const exact = temporaryLayers(t, { size: tar.length, entries: 3 });
   await exact.add(gzipSync(tar));
   const small = temporaryLayers(t, { size: tar.length - 1 });
@@ -117,7 +117,7 @@ test('a source that fails has the registration fail with its error', async (t) =
 test('a parent that is let go of stays until its child is there or has failed', async (t) => {
   const made = temporaryLayers(t);
   for (const good of [true, false]) {
-    const below = await made.add(tarOf(t, { base: noise(70_000, 'base') }));
+    const below = await made.add(tarOf(t, { base: noise(140_000, 'base') }));
     const tar = good ? tarOf(t, { a: 'a' }) : noise(10_000, 'rubbish');
     async function* bytes(): AsyncGenerator<Buffer> {
       t.deepEqual(await made.layers.discard(below.chain), []);
@@ -204,7 +204,7 @@ rooted('a full disk is ENOSPC, leaves nothing, and all goes on once there is roo
     t.deepEqual(made.onDisk, { layers: 1, staged: 0, sets: 1 });
   }
   // Less and less room: it fails at each of its steps, the last of which write to the index.
-  const second = tarOf(t, { 'a/second': noise(100_000, 'second'), 'b/': '' });
+  const second = tarOf(t, { 'a/second': noise(200_000, 'second'), 'b/': '' });
   let [done, failed] = [0, 0];
   for (let room = 0; room < 400_000; room += 40_000) {
     fs.writeFileSync(join(disk, 'room'), Buffer.alloc(room));

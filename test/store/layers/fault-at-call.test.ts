@@ -18,8 +18,8 @@ const FEW = 6;
 
 const same = (own: string): Record<string, Buffer> => ({
   'same/a': noise(5000, 'a'),
-  'same/large': noise(100_000, 'large'),
-  [own]: noise(70_000, own),
+  'same/large': noise(200_000, 'large'),
+  [own]: noise(140_000, own),
 });
 
 /** A program that changes the layers of a directory under the shim. */

@@ -27,7 +27,7 @@ let made: Promise<Truth[]> | undefined;
 async function makeTemplate(t: ExecutionContext): Promise<Truth[]> {
   const template = new TestLayers(directory, {});
   const tars = [
-    tarOf(t, { ...many('same', 100), large: noise(100_000, 'large') }),
+    tarOf(t, { ...many('same', 100), large: noise(200_000, 'large') }),
     tarOf(t, { 'same/d1/.wh..wh..opq': '', 'same/d2/new': 'new', ...many('more', 60) }),
     tarOf(t, { '.wh.large': '', 'same/d3/f3': 'other' }),
     tarOf(t, { ...many('same', 100), own: 'own' }),

@@ -101,7 +101,7 @@ test('the empty layer of 1024 zeros is one', async (t) => {
 
 test('registering a chain twice gives the layer that is there, and leaves nothing of the second', async (t) => {
   const made = temporaryLayers(t);
-  const tar = tarOf(t, { a: noise(100_000, 'a'), b: 'b' });
+  const tar = tarOf(t, { a: noise(200_000, 'a'), b: 'b' });
   const first = await made.add(tar);
   const onDisk = made.onDisk;
   t.is(await made.add(gzipSync(tar), undefined, { holder: holder('second') }), first);
@@ -112,7 +112,7 @@ test('registering a chain twice gives the layer that is there, and leaves nothin
 test('of many that register a chain at once one adds it, and all have it', async (t) => {
   const made = temporaryLayers(t);
   const below = await made.add(tarOf(t, { base: 'base' }));
-  const tar = tarOf(t, { a: noise(100_000, 'a'), b: 'b', c: noise(5000, 'c') });
+  const tar = tarOf(t, { a: noise(200_000, 'a'), b: 'b', c: noise(5000, 'c') });
   const added = await Promise.all(
     Array.from({ length: 5 }, (_, number) => made.add(tar, below, { holder: holder(`${number}`) })),
   );
@@ -149,7 +149,7 @@ test('different layers that are registered at once do not disturb each other', a
 
 test('a layer is the same after a restart', async (t) => {
   const made = temporaryLayers(t);
-  const base = await made.add(tarOf(t, { 'a/b': 'b', 'a/c': noise(70_000, 'c') }));
+  const base = await made.add(tarOf(t, { 'a/b': 'b', 'a/c': noise(140_000, 'c') }));
   const top = await made.add(tarOf(t, { 'a/.wh.b': '', 'a/d': 'd' }), base);
   const before = [await listing(made.layers, base), await listing(made.layers, top)];
   const layers = await made.reopen();
