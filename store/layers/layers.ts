@@ -79,11 +79,21 @@ export class Layers {
     return this.#loaded;
   }
 
-  /** Reads what earlier runs left and opens the index, in the background. What goes wrong is reported. */
+  /** Reads what earlier runs left and, where that is anything, opens the index, in the background. */
   start(): void {
     this.load().then(
-      () => this.#parts.index.start(),
+      () => {
+        if (this.all().length > 0) this.#parts.index.start();
+      },
       (error: unknown) => this.#state.tell('layers cannot be read', { error: String(error) }),
+    );
+  }
+
+  /** Makes what the first layer needs, in the background: somebody is about to bring one. */
+  prepare(): void {
+    this.#makeDirectories().then(
+      () => this.#parts.index.start(),
+      () => undefined,
     );
   }
 

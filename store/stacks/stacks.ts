@@ -61,6 +61,7 @@ export class Stacks {
       if (this.#stacks.has(name)) throw new CasError('STACK_EXISTS', { subject: name });
       await this.#set({ name });
     });
+    this.#layers.prepare();
   }
 
   /**

@@ -95,10 +95,12 @@ while read -r bytes digest source ref; do
 done <"$ingests"
 
 each 'I5 in the root: ' < <(find . -mindepth 1 -maxdepth 1 ! -name lock ! -name format ! -name blobs ! -name fresh \
-  ! -name ingest ! -name directories ! -name meta ! -name cas.sock ! -name cas-mount.log ! -name lost+found)
+  ! -name ingest ! -name directories ! -name meta ! -name layers ! -name payloads ! -name stacks \
+  ! -name cas.sock ! -name cas-mount.log ! -name lost+found)
 if [[ -d fresh ]]; then
   each 'I5 ' < <(find fresh -mindepth 1 | if [[ $fresh == yes ]]; then grep -vE '^fresh/[A-Za-z0-9_-]+$'; else cat; fi)
 fi
+if [[ -d layers/staging ]]; then each 'I5 ' < <(find layers/staging -mindepth 1); fi
 if [[ -d meta ]]; then each 'I5 ' < <(find meta -mindepth 1 ! -path 'meta/rows*' ! -path meta/witness); fi
 if [[ -d ingest ]]; then
   for directory in ingest/*; do
