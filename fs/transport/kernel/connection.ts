@@ -3,7 +3,7 @@ import type { Handler } from './operation.js';
 
 export const init: Handler = (context, { body }) => {
   try {
-    const { reply, agreement } = negotiate(body, context.backings.permitted);
+    const { reply, agreement } = negotiate(body, context.backings.permitted, context.stateless);
     if (agreement) {
       context.backings.enabled = agreement.passthrough;
       context.initialized(agreement);

@@ -23,7 +23,7 @@ async function manyEntries(context) {
       const unpack = 'mkdir "$2" && openssl dgst -sha256 "$1" && tar -C "$2" -xpf "$1" && sync -f "$2"';
       const registered = await timed(unpack, [tar, plain], LIMIT);
       await dropCaches(context);
-      const listed = await timed('find "$1" -ls', [plain], LIMIT);
+      const listed = await timed('find "$1/" -ls', [plain], LIMIT);
       await run(['rm', '-rf', plain], LIMIT);
       return { registered, listed };
     },
@@ -60,7 +60,7 @@ async function ours(context, tar, count) {
     const registered = await register(mount, 'many', [tar]);
     const { now: after, most: during } = memoryOf(mount);
     await dropCaches(context);
-    const listed = await timed('find "$1" -ls', [rootfs(mount, 'many')], LIMIT);
+    const listed = await timed('find "$1/" -ls', [rootfs(mount, 'many')], LIMIT);
     const found = memoryOf(mount).now;
     await dropCaches(context, 2);
     // The kernel forgets in requests without an answer; the status is asked for behind them.
