@@ -14,7 +14,12 @@ for (const { name } of TRANSPORTS) {
       const site = new Site(t);
       const { code, stdout, stderr } = await site.mount([...args, '--pid-file', site.path('pid')]);
       t.deepEqual([code, stdout, stderr], [0, '', '']);
-      t.deepEqual((await run('ls', [site.mountpoint])).stdout.trim().split('\n'), ['blobs', 'ingest', 'layers', 'stacks']);
+      t.deepEqual((await run('ls', [site.mountpoint])).stdout.trim().split('\n'), [
+        'blobs',
+        'ingest',
+        'layers',
+        'stacks',
+      ]);
       t.is(readFileSync(site.path('pid'), 'utf8'), `${site.daemon}\n`);
       t.is(statSync(site.path('store', 'cas.sock')).mode & 0o777, 0o600);
       const status = JSON.parse(
