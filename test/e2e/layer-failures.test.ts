@@ -6,7 +6,7 @@ import test from 'ava';
 import { until } from '../src/process/site.js';
 import { mountOnDisk } from './disk.js';
 import { type Check, checkOf, eachAlone, type Rules, suite } from './suite.js';
-import { AS_ROOT, LAYER_VARIANTS } from './variants.js';
+import { AS_ROOT } from './variants.js';
 
 const execute = promisify(execFile);
 const MIB = 1 << 20;
@@ -189,7 +189,7 @@ const alone: Rules = {
   },
 };
 
-suite(LAYER_VARIANTS, rules);
+suite(AS_ROOT, rules);
 // How deep a stack may be is none of the transport's business, and takes some seconds.
 suite(AS_ROOT.slice(0, 1), asRoot);
 eachAlone(AS_ROOT, alone);

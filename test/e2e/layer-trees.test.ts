@@ -1,6 +1,6 @@
 import { layerImage, PUSH_IMAGE } from './layer-image.js';
 import { type Check, type Rules, suite } from './suite.js';
-import { AS_ROOT, LAYER_VARIANTS } from './variants.js';
+import { AS_ROOT } from './variants.js';
 
 const image = layerImage();
 
@@ -98,5 +98,5 @@ const asRoot: Rules = {
   },
 };
 
-suite(LAYER_VARIANTS, rules);
+suite(AS_ROOT, rules);
 suite(AS_ROOT, asRoot);

@@ -15,7 +15,7 @@ import { countLines, linesOf, prepareWriters, READ, RESUME } from './writers.js'
  * again without any help; what was acknowledged is there, and what was not can be resumed and committed.
  */
 
-const KILLS = FULL ? 200 : 8;
+const KILLS = FULL ? 200 : 6;
 
 /** How long, in milliseconds, a process may take to be let go of once the daemon is gone (I8). */
 const AT_ONCE = 10_000;

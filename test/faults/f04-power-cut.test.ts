@@ -20,8 +20,8 @@ import { countLines, prepareWriters, RESUME } from './writers.js';
  * ingest that were synced.
  */
 
-const ACKNOWLEDGED = FULL ? 100 : 5;
-const RANDOM = FULL ? 30 : 3;
+const ACKNOWLEDGED = FULL ? 100 : 4;
+const RANDOM = FULL ? 30 : 2;
 const MEBIBYTES = 1024;
 const FORMATS: readonly Format[] = ['ext4', 'xfs'];
 

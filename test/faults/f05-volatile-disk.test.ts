@@ -18,7 +18,7 @@ const execute = promisify(execFile);
 /** The smallest xfs has 300 MiB. */
 const MEBIBYTES = 320;
 /** The drops come first, then the tears. */
-const CUTS = FULL ? { drops: 30, tears: 20 } : { drops: 4, tears: 3 };
+const CUTS = FULL ? { drops: 30, tears: 20 } : { drops: 3, tears: 2 };
 /** What a client does until it is acknowledged; the ledger then knows of it. */
 type Step = (check: Check, ledger: Ledger) => Promise<void>;
 

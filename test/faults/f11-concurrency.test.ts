@@ -13,7 +13,7 @@ import { wrongBlobs } from './invariants.js';
 import { program } from './program.js';
 
 /** How many are ingested, how many at a time, and how many do the same thing at once. */
-const COUNT = FULL ? 10_000 : 400;
+const COUNT = FULL ? 10_000 : 300;
 const AT_A_TIME = 64;
 const AT_ONCE = 100;
 /** The most memory the daemon may ever use, in MiB. */
