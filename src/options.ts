@@ -54,7 +54,7 @@ const OPTIONS = {
   },
   verify: {
     argument: 'WHEN',
-    help: 'auto: what was hashed while it was written is not read again; always: each commit reads all bytes',
+    help: 'auto: what was hashed while it was written is not read again; always: each commit reads all bytes, and each layer is put together again',
     parse: oneOf('auto', 'always'),
     fallback: 'auto',
   },

@@ -73,7 +73,8 @@ function assemble(
   options: StoreOptions,
 ): Store {
   const ingests = new Ingests(root, blobs, durability, options);
-  const opened = openLayers(root, options.limits ?? {}, options.report);
+  const { limits = {}, verify } = options;
+  const opened = openLayers(root, { limits, verify: verify === 'always' }, options.report);
   const closeAll = async (): Promise<void> => {
     try {
       await ingests.close();

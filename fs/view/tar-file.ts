@@ -2,6 +2,8 @@ import { constants } from 'node:fs';
 import type { Layer } from '../../store/layers/layer.js';
 import type { Layers } from '../../store/layers/layers.js';
 import { passingHolder } from '../../store/layers/holders.js';
+import { Lane } from '../../store/lane.js';
+import { SeekableReader } from '../../store/split/seekable-reader.js';
 import { FsError } from '../errors.js';
 import { type Attr, type FileHandle, type Node, type OpenFlags, wantsWrite } from '../node.js';
 import { tarNumber } from './view-number.js';
@@ -45,18 +47,32 @@ export class TarFile implements Node {
     };
   }
 
-  open(flags: OpenFlags): FileHandle {
+  async open(flags: OpenFlags): Promise<FileHandle> {
     if (wantsWrite(flags) || (flags & constants.O_TRUNC) !== 0) throw new FsError('EROFS');
     const holder = passingHolder('open tar');
     const { chain } = this.#layers.hold(this.#layer.chain, holder);
-    return {
-      mode: { keepCache: true, noFlush: true },
-      read: (into, offset) => this.read(into, offset),
-      sync: () => undefined,
-      release: async () => {
-        await this.#layers.release(chain, holder);
-      },
-    };
+    try {
+      const reader = new SeekableReader(await this.#layers.tar(this.#layer));
+      // The kernel may ask for several ranges at once.
+      const turns = new Lane();
+      const read = async (into: Uint8Array, offset: number): Promise<number> => {
+        reader.seek(offset);
+        return (await reader.read(into)).bytesRead;
+      };
+      return {
+        mode: { keepCache: true, noFlush: true },
+        read: (into, offset) => turns.run(() => read(into, offset)),
+        sync: () => undefined,
+        release: async () => {
+          await turns.quiet();
+          reader.close();
+          await this.#layers.release(chain, holder);
+        },
+      };
+    } catch (error) {
+      await this.#layers.release(chain, holder);
+      throw error;
+    }
   }
 
   /** Fills `into` from `offset`, without a handle. */

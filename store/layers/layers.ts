@@ -42,6 +42,8 @@ interface Parts {
   readonly index: LayerIndex;
   readonly payloads: Payloads;
   readonly limits: LayerLimits;
+  /** Puts each tar together again before it is taken. */
+  readonly verify: boolean;
   readonly report: Report;
   /** Who holds which layer from run to run, layers on top and the user aside. */
   readonly held: () => Promise<Held>;

@@ -11,6 +11,14 @@ import { Layers } from './layers.js';
 import { LAYER_LIMITS, type LayerLimits } from './limits.js';
 import { rebuildLayers } from './rebuild-layers.js';
 
+/** How layers are taken. */
+export interface LayersOptions {
+  /** What a layer may be at most; see {@link LAYER_LIMITS}. */
+  readonly limits?: Partial<LayerLimits>;
+  /** Puts each tar together again before it is taken. Default: not. */
+  readonly verify?: boolean;
+}
+
 /** The layers of a store, and the stacks of them. */
 export interface OpenLayers {
   readonly layers: Layers;
@@ -21,7 +29,7 @@ export interface OpenLayers {
 /** Opens the layers of the store at `root`. Nothing is read before they are used. */
 export function openLayers(
   root: string,
-  limits: Partial<LayerLimits>,
+  { limits = {}, verify = false }: LayersOptions,
   report: Report = () => undefined,
 ): OpenLayers {
   const closing = new AbortController();
@@ -58,6 +66,7 @@ export function openLayers(
     index,
     payloads,
     limits: { ...LAYER_LIMITS, ...limits },
+    verify,
     report,
     held,
   });

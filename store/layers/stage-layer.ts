@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { fsyncDirectory, mkdir } from '../files.js';
 import type { Payloads } from '../payloads/payloads.js';
 import type { PayloadWriter } from '../payloads/writer.js';
+import { assembledFrom } from '../split/assembled-from.js';
+import { verifyAssembled } from '../split/export.js';
 import type { SplitRecord } from '../split/record.js';
 import { createSplitFile, readSplitFile } from '../split/split-file.js';
 import { SplitWriter } from '../split/writer.js';
@@ -32,6 +34,8 @@ interface Context {
   readonly limits: LayerLimits;
   readonly payloads: Payloads;
   readonly writer: PayloadWriter;
+  /** Puts each tar together again before it is taken. */
+  readonly verify: boolean;
 }
 
 /** Looks at a tar that was taken apart; what it throws ends the registration. */
@@ -49,7 +53,7 @@ interface Staging {
  * its tree is made. When it settles, all of that is on the disk. After an error nothing is left of it.
  */
 export async function stageLayer(
-  { staging, index, limits, payloads, writer }: Context,
+  { staging, index, limits, payloads, writer, verify }: Context,
   source: LayerSource,
   parent: Layer | undefined,
   { number, signal, progress, check }: Staging,
@@ -77,6 +81,7 @@ export async function stageLayer(
       addEntries(builder, found ?? entriesIn(readSplitFile(split)), signal).then(() => builder.finish()),
       disk.sync(),
     );
+    if (verify) await verifyAssembled(await assembledFrom(split, payloads.reader), diff);
     const { size, entries } = written.index;
     const uses = [...used];
     const record: LayerRecord = {

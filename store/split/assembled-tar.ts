@@ -1,6 +1,6 @@
 import { inBatches } from '../in-batches.js';
 import type { Payload } from '../payloads/location.js';
-import type { PayloadReader } from '../payloads/reader.js';
+import { check, type PayloadReader } from '../payloads/reader.js';
 import { endOf, type PlacedRecord } from './chunk.js';
 import { ChunkCache } from './chunk-cache.js';
 import type { RangeReader } from './range-reader.js';
@@ -12,11 +12,16 @@ interface Run {
   /** Where reading begins in the first. */
   readonly offset: number;
   readonly into: Uint8Array[];
+  /** The packed payloads that are read whole, and so can be checked. */
+  readonly whole: (readonly [Payload, Uint8Array])[];
   /** Where the next payload must begin in the pack. */
   end: number | undefined;
 }
 
-/** A tar, put together again from its records and the payloads. What is read is not checked by any digest. */
+/**
+ * A tar, put together again from its records and the payloads. Packed payloads that are read whole are checked by their
+ * digests; larger ones are not, nor is the whole: see {@link exportTar}.
+ */
 export class AssembledTar implements RangeReader {
   readonly size: number;
   readonly #index: SplitIndex;
@@ -54,7 +59,10 @@ export class AssembledTar implements RangeReader {
     for (; chunk < this.chunks && (this.#index.offsets[chunk] ?? 0) < offset + wanted.length; chunk++)
       place(await this.#chunks.get(chunk), wanted, offset, runs);
     if (isSequential) this.#chunks.prepare(chunk);
-    await inBatches(runs, (run) => this.#payloads.readRun(run.first, run.offset, run.into));
+    await inBatches(runs, async ({ first, offset, into, whole }) => {
+      await this.#payloads.readRun(first, offset, into);
+      for (const [payload, bytes] of whole) check(payload, bytes);
+    });
     return wanted.length;
   }
 }
@@ -86,8 +94,10 @@ function addTo(runs: Run[], payload: Payload, offset: number, into: Uint8Array):
   const { location, size } = payload;
   const end = location.offset === undefined ? undefined : location.offset + size;
   const last = runs.at(-1);
+  const whole = end !== undefined && into.length === size ? [[payload, into] as const] : [];
   if (last?.end !== undefined && last.end === location.offset && last.first.location.set === location.set) {
     last.into.push(into);
+    last.whole.push(...whole);
     last.end = end;
-  } else runs.push({ first: payload, offset, into: [into], end });
+  } else runs.push({ first: payload, offset, into: [into], whole, end });
 }

@@ -157,3 +157,24 @@ test('a layer is the same after a restart', async (t) => {
   t.deepEqual([await listing(layers, base), await listing(layers, top)], before);
   t.deepEqual(made.complaints, []);
 });
+
+test('a tar that cannot be put together again is not taken where that is tried', async (t) => {
+  const tar = tarOf(t, { a: noise(200_000, 'a'), b: noise(5000, 'b') });
+  for (const verify of [false, true]) {
+    const made = temporaryLayers(t, { verify });
+    const damage = (): Promise<void> => {
+      const [set = ''] = made.names('payloads');
+      const pack = made.path('payloads', set, 'pack');
+      const bytes = fs.readFileSync(pack);
+      bytes[100] = (bytes[100] ?? 0) ^ 1;
+      fs.writeFileSync(pack, bytes);
+      return Promise.resolve();
+    };
+    const adding = made.add(tar, undefined, { check: damage });
+    if (verify) await t.throwsAsync(adding, { code: 'LAYER_DAMAGED' });
+    else await t.notThrowsAsync(adding);
+    t.deepEqual(made.onDisk, verify ? { layers: 0, staged: 0, sets: 0 } : { layers: 1, staged: 0, sets: 1 });
+    const whole = temporaryLayers(t, { verify });
+    t.is((await whole.add(tar)).diff, digestOf(tar));
+  }
+});

@@ -10,7 +10,7 @@ import type { Layer } from '../../../store/layers/layer.js';
 import type { LayerSource } from '../../../store/layers/layer-source.js';
 import type { Layers, Registration } from '../../../store/layers/layers.js';
 import type { LayerLimits } from '../../../store/layers/limits.js';
-import { type OpenLayers, openLayers } from '../../../store/layers/open-layers.js';
+import { type LayersOptions, type OpenLayers, openLayers } from '../../../store/layers/open-layers.js';
 import { readContent } from '../../../store/payloads/read-content.js';
 import type { StoreEvent } from '../../../store/report.js';
 import type { Stacks } from '../../../store/stacks/stacks.js';
@@ -21,12 +21,12 @@ import { walkTree } from '../tree/trees.js';
 export class TestLayers {
   readonly root: string;
   readonly events: StoreEvent[] = [];
-  readonly #limits: Partial<LayerLimits>;
+  readonly #options: LayersOptions;
   #open: OpenLayers;
 
-  constructor(root: string, limits: Partial<LayerLimits>) {
+  constructor(root: string, options: LayersOptions) {
     this.root = root;
-    this.#limits = limits;
+    this.#options = options;
     this.#open = this.#opened();
   }
 
@@ -100,16 +100,21 @@ export class TestLayers {
 
   #opened(): OpenLayers {
     fs.mkdirSync(this.root, { recursive: true });
-    return openLayers(this.root, this.#limits, (event) => this.events.push(event));
+    return openLayers(this.root, this.#options, (event) => this.events.push(event));
   }
+}
+
+interface Wanted {
+  readonly root?: string;
+  readonly verify?: boolean;
 }
 
 /** Layers that end with the test. */
 export function temporaryLayers(
   t: ExecutionContext,
-  { root = temporaryDirectory(t), ...limits }: Partial<LayerLimits> & { root?: string } = {},
+  { root = temporaryDirectory(t), verify = false, ...limits }: Partial<LayerLimits> & Wanted = {},
 ): TestLayers {
-  const made = new TestLayers(root, limits);
+  const made = new TestLayers(root, { limits, verify });
   t.teardown(() => made.close());
   return made;
 }
