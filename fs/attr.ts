@@ -57,6 +57,11 @@ export function directoryAttr(
   };
 }
 
+/** new_encode_dev() of the kernel: 12 bits of major and 20 of minor number, as stat(2) and FUSE have them. */
+export function encodeDevice({ major, minor }: { readonly major: number; readonly minor: number }): number {
+  return ((minor & 0xff) | ((major & 0xfff) << 8) | ((minor & ~0xff) << 12)) >>> 0;
+}
+
 /** The present time. */
 export function nowNs(): Nanoseconds {
   return BigInt(Date.now()) * 1_000_000n;

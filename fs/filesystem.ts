@@ -4,6 +4,7 @@ import { type Accept, DirectoryStream } from './directory-stream.js';
 import { FsError } from './errors.js';
 import { type HandleId, Handles } from './handles.js';
 import { Inodes, type NodeId, type NumberedNodes } from './inodes.js';
+import { checkLength } from './names.js';
 import type {
   Attr,
   AttrChanges,
@@ -297,8 +298,3 @@ const ABSENT = new FsError('ENOENT');
  * 2,000 names took 100 ms with ENODATA, 20 ms so.
  */
 const UNSUPPORTED = /^(system\.|security\.selinux$)/;
-
-/** The kernel lets names of up to 1024 bytes through; NAME_MAX is ours to enforce. */
-function checkLength(name: Name): void {
-  if (name.length > 255) throw new FsError('ENAMETOOLONG');
-}

@@ -5,19 +5,13 @@ import { type Attr, type Name, nameOf, type Node, type Validity } from './node.j
 /** A symbolic link of the daemon's own. */
 export class Symlink implements Node {
   readonly type = constants.S_IFLNK;
-  readonly validity: Validity;
+  readonly validity: Validity = { entry: 0, attr: 0 };
   readonly #attr: Attr;
   readonly #target: string;
 
   /** `path` is its path in the mount, from which its inode number is made. */
-  constructor(
-    path: string,
-    owner: { readonly uid: number; readonly gid: number },
-    target: string,
-    validity: Validity = { entry: 0, attr: 0 },
-  ) {
+  constructor(path: string, owner: { readonly uid: number; readonly gid: number }, target: string) {
     const now = nowNs();
-    this.validity = validity;
     this.#target = target;
     this.#attr = {
       ino: virtualInode(`${path} -> ${target}`),

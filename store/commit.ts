@@ -2,6 +2,7 @@ import type { Blobs } from './blobs.js';
 import { algorithmOf, type Digest } from './digest.js';
 import { CasError } from './errors.js';
 import { fchmod, fstat, lstat } from './files.js';
+import { checkDigest, checkSize } from './ingest/check.js';
 import type { Ingest } from './ingest/ingest.js';
 import { setTimes } from './times.js';
 
@@ -56,8 +57,9 @@ export async function commit(
   await ingest.seal();
   let placed: boolean;
   try {
-    checkSize(ingest, claim);
-    await checkDigest(ingest, digest);
+    const { total, expected: declared } = ingest.record;
+    for (const size of [claim.size, total]) checkSize(ingest, size);
+    for (const expected of new Set([digest, declared])) await checkDigest(ingest, expected);
     placed = await publish(ingest, blobs, claim);
   } catch (error) {
     refuse(ingest, error);
@@ -125,19 +127,4 @@ async function place(ingest: Ingest, blobs: Blobs, digest: Digest, keep: boolean
   if (there !== undefined && Number(there.size) === ingest.size) return false;
   await blobs.replace(from, digest);
   return true;
-}
-
-function checkSize({ record, size }: Ingest, claim: Claim): void {
-  for (const expected of [claim.size, record.total]) {
-    if (expected === undefined || expected === size) continue;
-    throw new CasError('SIZE_MISMATCH', { subject: record.ref, expected, found: size });
-  }
-}
-
-async function checkDigest(ingest: Ingest, digest: Digest): Promise<void> {
-  const { expected: declared } = ingest.record;
-  for (const expected of new Set([digest, declared ?? digest])) {
-    const found = await ingest.digest(algorithmOf(expected), expected);
-    if (found !== expected) throw new CasError('DIGEST_MISMATCH', { subject: ingest.ref, expected, found });
-  }
 }

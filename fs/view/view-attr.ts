@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import type { Inode } from '../../store/tree/inode.js';
 import type { Found } from '../../store/tree/reader.js';
+import { encodeDevice } from '../attr.js';
 import type { Attr } from '../node.js';
 
 const TYPES: Readonly<Record<Inode['type'], number>> = {
@@ -32,7 +33,7 @@ export function viewAttr({ inode, nlink }: Found, number: number): Attr {
     nlink,
     uid: inode.uid,
     gid: inode.gid,
-    rdev: inode.type === 'character' || inode.type === 'block' ? deviceOf(inode) : 0,
+    rdev: inode.type === 'character' || inode.type === 'block' ? encodeDevice(inode) : 0,
     size,
     blksize: 4096,
     blocks: blocksOf(inode),
@@ -51,9 +52,4 @@ function sizeOf(inode: Inode): number {
 function blocksOf(inode: Inode): number {
   if (inode.type === 'directory') return 8;
   return inode.type === 'file' ? Math.ceil((inode.payload?.size ?? 0) / BLOCK) : 0;
-}
-
-/** new_encode_dev() of the kernel, which is what FUSE carries: 12 bits of major and 20 of minor number. */
-function deviceOf({ major, minor }: { readonly major: number; readonly minor: number }): number {
-  return ((minor & 0xff) | ((major & 0xfff) << 8) | ((minor & ~0xff) << 12)) >>> 0;
 }

@@ -1,5 +1,5 @@
-import { algorithmOf, type Digest } from '../digest.js';
-import { CasError } from '../errors.js';
+import type { Digest } from '../digest.js';
+import { checkDigest, checkSize } from './check.js';
 import type { Ingest } from './ingest.js';
 import type { Ingests } from './ingests.js';
 
@@ -25,7 +25,8 @@ export async function consume<T>(
   await ingest.seal();
   let consumed: Consumed<T>;
   try {
-    await checkDeclared(ingest);
+    checkSize(ingest, ingest.record.total);
+    await checkDigest(ingest, ingest.record.expected);
     consumed = await ingest.using(async () => use(await ingest.open(), ingest.size));
   } catch (error) {
     ingest.refused(error instanceof Error ? error.message : String(error));
@@ -42,13 +43,4 @@ export async function consume<T>(
       throw error;
     });
   return result;
-}
-
-async function checkDeclared(ingest: Ingest): Promise<void> {
-  const { ref, total, expected } = ingest.record;
-  if (total !== undefined && total !== ingest.size)
-    throw new CasError('SIZE_MISMATCH', { subject: ref, expected: total, found: ingest.size });
-  if (expected === undefined) return;
-  const found = await ingest.digest(algorithmOf(expected), expected);
-  if (found !== expected) throw new CasError('DIGEST_MISMATCH', { subject: ref, expected, found });
 }

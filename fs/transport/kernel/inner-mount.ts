@@ -4,7 +4,8 @@ import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { bind } from '../../../store/libc.js';
 import type { FileSystem } from '../../filesystem.js';
-import { type Mount, mountAt } from '../../mounts.js';
+import { encodeDevice } from '../../attr.js';
+import { mountAt } from '../../mounts.js';
 import type { InnerMount, Mounted, MountRequest, Observer } from '../transport.js';
 import { mountOptions, SUBTYPE, umount2, UMOUNT_NOFOLLOW } from './mount.js';
 import { serve } from './session.js';
@@ -46,7 +47,7 @@ export function innerMount(filesystem: FileSystem, request: MountRequest, observ
   /** Whether the mount around it is at its path: one that was detached serves on, and another may be there. */
   const isInPlace = async (): Promise<boolean> => {
     const there = await promises.lstat(mountpoint).catch(nothing);
-    return around !== undefined && there?.dev === deviceOf(around);
+    return around !== undefined && there?.dev === encodeDevice(around);
   };
 
   const attach = async (): Promise<void> => {
@@ -123,11 +124,6 @@ export function innerMount(filesystem: FileSystem, request: MountRequest, observ
       session?.abort();
     },
   };
-}
-
-/** The number of its device as stat(2) gives it: new_encode_dev() of the kernel. */
-function deviceOf({ major, minor }: Mount): number {
-  return (minor & 0xff) + major * 2 ** 8 + Math.floor(minor / 2 ** 8) * 2 ** 20;
 }
 
 function nothing(): void {
