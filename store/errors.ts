@@ -2,6 +2,7 @@
 export const ERRORS = {
   ALGORITHM_UNKNOWN: ['EINVAL', 'the algorithm is none of sha256, sha512, blake3'],
   BLOB_EXISTS: ['EEXIST', 'the blob is already in the store'],
+  BLOB_HELD: ['EBUSY', 'an image of index.json needs the blob'],
   BLOB_IMMUTABLE: ['EROFS', 'committed content cannot be changed'],
   BLOB_NOT_FOUND: ['ENOENT', 'the store has no such blob'],
   DIRECTORY_EXISTS: ['EEXIST', 'the directory is already there'],
@@ -11,6 +12,8 @@ export const ERRORS = {
   DIGEST_MISMATCH: ['EBADMSG', 'the bytes are not what the name says'],
   EXPECTATION_INVALID: ['EINVAL', 'the declared digest or size cannot be read'],
   HASH_STATE_INVALID: ['EINVAL', 'the saved hash state cannot be used'],
+  IMAGE_INVALID: ['EBADMSG', 'this is no image that can be read'],
+  IMAGE_NOT_FOUND: ['ENOENT', 'index.json has no such image'],
   INGEST_BUSY: ['EBUSY', 'another writer holds the ingest'],
   INGEST_DAMAGED: ['EIO', 'bytes that were written are not there any more'],
   INGEST_EXISTS: ['EEXIST', 'the ingest is already there'],
