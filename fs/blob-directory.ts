@@ -1,14 +1,12 @@
 import { constants } from 'node:fs';
 import { type Algorithm, type Digest, digestOf, HEX_LENGTH, hexOf, isHexOf } from '../store/digest.js';
 import { CasError, isCasError } from '../store/errors.js';
-import type { Named } from '../store/ingest/ingests.js';
-import type { Ref } from '../store/ref.js';
 import { attrOf } from './attr.js';
 import { BlobDraft } from './blob-draft.js';
 import { BlobFile } from './blob-file.js';
 import { BlobWriter } from './blob-writer.js';
 import { FsError } from './errors.js';
-import { IngestDirectory } from './ingest-directory.js';
+import { IngestDirectory, type Move } from './ingest-directory.js';
 import { IngestFile } from './ingest-file.js';
 import { lstat } from '../store/files.js';
 import {
@@ -110,10 +108,11 @@ export class BlobDirectory extends IngestDirectory {
     return super.rename(name, to, toName, flags, caller);
   }
 
-  protected override async receive(named: Named, from: Ref, name: Name, noReplace: boolean): Promise<void> {
+  protected override async receive(move: Move, name: Name): Promise<void> {
+    const { named, noReplace } = move;
     const digest = this.#finalName(name);
     if (named === 'directory') throw new FsError('ENOTDIR');
-    if (digest === undefined) return super.receive(named, from, name, noReplace);
+    if (digest === undefined) return super.receive(move, name);
     if (noReplace && this.#blob(name)) throw new CasError('BLOB_EXISTS', { subject: digest });
     // A new file under a known name has replaced a damaged one.
     if (await this.context.store.ingests.commit(named, { digest })) this.#files.delete(name);

@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import { ALGORITHMS } from '../store/digest.js';
+import { INDEX_JSON, OCI_LAYOUT } from '../store/images/index-file.js';
 import type { Ingest } from '../store/ingest/ingest.js';
 import type { Store } from '../store/store.js';
 import { BlobDirectory } from './blob-directory.js';
@@ -9,6 +10,9 @@ import { FileSystem } from './filesystem.js';
 import { FixedDirectory } from './fixed-directory.js';
 import { IngestDirectory } from './ingest-directory.js';
 import { IngestFile } from './ingest-file.js';
+import { IndexEntry } from './layout/index-entry.js';
+import type { LayoutEntry } from './layout/layout-entry.js';
+import { LayoutVersion } from './layout/layout-version.js';
 import { nameOf, type Name, type Node } from './node.js';
 import { RootDirectory } from './root-directory.js';
 import { statusDirectory } from './status-directory.js';
@@ -58,7 +62,7 @@ export interface Tree {
   readonly views: Views;
 }
 
-/** Builds the mounted tree of a store: `ingest/`, `blobs/`, `layers/`, `stacks/`, `.cas/`, and ingests beside them. */
+/** Builds the mounted tree of a store: `ingest/`, `blobs/`, `layers/`, `stacks/`, `.cas/`, the two files of an OCI image layout, and ingests beside them. */
 export function mountTree(store: Store, options: TreeOptions): Tree {
   const context = createContext(store, options);
   const { owner, views } = context;
@@ -78,7 +82,15 @@ export function mountTree(store: Store, options: TreeOptions): Tree {
     [nameOf('stacks'), new StacksDirectory(context)],
     [nameOf('.cas'), about],
   ]);
-  const filesystem = new FileSystem(new RootDirectory(context, children), () => statfs(store.root), views);
+  const layout = new Map<Name, LayoutEntry>([
+    [nameOf(OCI_LAYOUT), new LayoutVersion(context)],
+    [nameOf(INDEX_JSON), new IndexEntry(context)],
+  ]);
+  const filesystem = new FileSystem(
+    new RootDirectory(context, children, layout),
+    () => statfs(store.root),
+    views,
+  );
   const tree = { filesystem, layers: new FileSystem(layers, () => statfs(store.root), views), views };
   store.layers.onChange((layer) => {
     const names = chains.changed(layer);

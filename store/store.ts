@@ -5,6 +5,8 @@ import { Blobs } from './blobs.js';
 import { type Durability, durabilityFor, type SyncPolicy } from './durability.js';
 import { CasError } from './errors.js';
 import { ensureDirectories, isCode } from './files.js';
+import { ImageIndex } from './images/image-index.js';
+import { INDEX_JSON, OCI_LAYOUT } from './images/index-file.js';
 import { Ingests, type IngestsOptions } from './ingest/ingests.js';
 import type { Layers } from './layers/layers.js';
 import type { LayerLimits } from './layers/limits.js';
@@ -16,8 +18,8 @@ import type { Stacks } from './stacks/stacks.js';
 /** The version of the layout on disk that this code reads and writes. */
 export const FORMAT = 1;
 
-/** What may stand in a directory that becomes a store: nothing, a fresh disk's own, or a containerd content root. */
-const ADOPTABLE = new Set(['lost+found', 'blobs', 'ingest', 'lock', 'format.tmp']);
+/** What may stand in a directory that becomes a store: nothing, a fresh disk's own, a containerd content root, an OCI image layout. */
+const ADOPTABLE = new Set(['lost+found', 'blobs', 'ingest', INDEX_JSON, OCI_LAYOUT, 'lock', 'format.tmp']);
 
 export interface StoreOptions extends IngestsOptions {
   /** When a commit is acknowledged; see {@link SyncPolicy}. Default `commit`. */
@@ -34,6 +36,7 @@ export interface Store {
   readonly blobs: Blobs;
   readonly labels: BlobLabels;
   readonly ingests: Ingests;
+  readonly images: ImageIndex;
   readonly layers: Layers;
   readonly stacks: Stacks;
   /** Ends all work and gives the lock back. A second call is the same as the first. */
@@ -73,10 +76,12 @@ function assemble(
   options: StoreOptions,
 ): Store {
   const ingests = new Ingests(root, blobs, durability, options);
+  const images = new ImageIndex(root, options.report ?? (() => undefined));
   const { limits = {}, verify } = options;
   const opened = openLayers(root, { limits, verify: verify === 'always' }, options.report);
   const closeAll = async (): Promise<void> => {
     try {
+      await images.close();
       await ingests.close();
       await durability.flush();
     } finally {
@@ -94,6 +99,7 @@ function assemble(
     blobs,
     labels,
     ingests,
+    images,
     layers: opened.layers,
     stacks: opened.stacks,
     close: () => (closed ??= closeAll()),
