@@ -95,6 +95,18 @@ export function isCasError(error: unknown, code: ErrorCode): error is CasError {
   return error instanceof CasError && error.code === code;
 }
 
+/** The same failure, said to be about `subject` and, in that, about what it was about before. */
+export function aboutSubject(error: CasError, subject: string): CasError {
+  const { code, errno, expected, found } = error;
+  return new CasError(code, {
+    subject: error.subject === undefined ? subject : `${subject}: ${error.subject}`,
+    errno,
+    ...(expected !== undefined && { expected }),
+    ...(found !== undefined && { found }),
+    cause: error,
+  });
+}
+
 function describe(code: ErrorCode, { subject, expected, found }: ErrorDetail): string {
   const facts = [
     expected === undefined ? undefined : `expected ${expected}`,

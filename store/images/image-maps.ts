@@ -69,20 +69,24 @@ export class ImageMaps {
   /** The names of what there is now. @throws as {@link current} */
   async names(): Promise<ImageNames> {
     await this.#index.load();
-    const { version, index } = this.#index.current;
-    if (this.#names?.version !== version)
-      this.#names = { version, names: new ImageNames(index.manifests) };
-    return this.#names.names;
+    return this.#namesNow().names;
   }
 
   /** A blob has come. */
   placed(digest: Digest): void {
-    if (this.#missing.has(digest)) this.#came.add(digest);
+    if (this.#building !== undefined || this.#missing.has(digest)) this.#came.add(digest);
+  }
+
+  #namesNow(): { readonly version: number; readonly names: ImageNames } {
+    const { version, index } = this.#index.current;
+    if (this.#names?.version !== version)
+      this.#names = { version, names: new ImageNames(index.manifests) };
+    return this.#names;
   }
 
   async #build(): Promise<void> {
-    const { version } = this.#index.current;
-    const { entries } = await this.names();
+    const { version, names } = this.#namesNow();
+    const { entries } = names;
     const [came, before] = [this.#came, this.#map?.roots];
     this.#came = new Set();
     const roots = new Map<Digest, Reach>();
@@ -94,6 +98,8 @@ export class ImageMaps {
     });
     const map = mapOf(version, roots);
     this.#missing = new Set([...roots.values()].flatMap(({ missing }) => missing));
+    // What has come meanwhile may have come after it was looked for.
+    this.#came = new Set([...this.#came].filter((digest) => this.#missing.has(digest)));
     this.#map = map;
     this.built(map);
   }

@@ -1,7 +1,7 @@
 import { isDigest } from '../digest.js';
 import { CasError, isCasError } from '../errors.js';
 import { checkComponent } from '../ref.js';
-import { type Descriptor, refNameOf } from './descriptor.js';
+import { type Descriptor, fullNameOf, refNameOf } from './descriptor.js';
 import { type Reference, reference } from './manifest.js';
 
 /** The most bytes of a name that is shown: PATH_MAX less room for where it is mounted, and for what is in an image. */
@@ -19,33 +19,32 @@ interface Growing extends NamedPlace {
   readonly children: Map<string, Growing>;
 }
 
-/** The names of images as paths, and what they lead to. */
+/**
+ * The names of images as paths, and what they lead to. An entry is shown once: by the name in full that containerd gave
+ * it, by its reference name, or else by its digest. It is found by all of them.
+ */
 export class ImageNames {
   /** All entries that lead to what a store can have, in the order of index.json. */
   readonly entries: readonly Reference[];
   readonly #root = newPlace();
-  readonly #digests = new Map<string, NamedPlace>();
+  /** What is found, but not shown. */
+  readonly #others = newPlace();
 
   constructor(manifests: readonly Descriptor[]) {
     this.entries = manifests.flatMap((one) => usable(one) ?? []);
     const unnamed: Reference[] = [];
     for (const entry of this.entries) {
-      const path = pathOf(refNameOf(entry));
+      const [path, ...others] = pathsOf(entry);
       if (path === undefined) unnamed.push(entry);
-      else path.reduce(childOf, this.#root).entries.push(entry);
-      if (!this.#digests.has(entry.digest)) this.#digests.set(entry.digest, { ...newPlace(), entries: [entry] });
+      else add(this.#root, path, entry);
+      for (const other of [...others, [entry.digest]]) add(this.#others, other, entry);
     }
-    for (const entry of unnamed) {
-      const { entries } = childOf(this.#root, entry.digest);
-      if (entries.length === 0) entries.push(entry);
-    }
+    for (const entry of unnamed) add(this.#root, [entry.digest], entry);
   }
 
   /** What stands at a path below `images/`, the empty one being that itself; undefined where nothing does. */
   at(path: readonly string[]): NamedPlace | undefined {
-    const place = path.reduce<NamedPlace | undefined>((above, name) => above?.children.get(name), this.#root);
-    const [first, ...others] = path;
-    return place ?? (first !== undefined && others.length === 0 ? this.#digests.get(first) : undefined);
+    return find(this.#root, path) ?? find(this.#others, path);
   }
 
   /**
@@ -65,11 +64,6 @@ export class ImageNames {
   }
 }
 
-/** The name that an entry is shown with: that of its annotation where it can be a path, or its digest. */
-export function shownName(entry: Reference): string {
-  return pathOf(refNameOf(entry))?.join('/') ?? entry.digest;
-}
-
 function* placesBelow(place: NamedPlace, path: string): Generator<readonly [string, NamedPlace]> {
   for (const [name, child] of place.children) {
     const own = path === '' ? name : `${path}/${name}`;
@@ -80,6 +74,23 @@ function* placesBelow(place: NamedPlace, path: string): Generator<readonly [stri
 
 function newPlace(): Growing {
   return { entries: [], children: new Map() };
+}
+
+function add(root: Growing, path: readonly string[], entry: Reference): void {
+  const { entries } = path.reduce(childOf, root);
+  if (entries.every(({ digest }) => digest !== entry.digest)) entries.push(entry);
+}
+
+function find(root: NamedPlace, path: readonly string[]): NamedPlace | undefined {
+  return path.reduce<NamedPlace | undefined>((place, name) => place?.children.get(name), root);
+}
+
+/** The names that an entry has and that can be paths, the one that it is shown with first. */
+function pathsOf(entry: Reference): string[][] {
+  return [fullNameOf(entry), refNameOf(entry)].flatMap((name) => {
+    const path = pathOf(name);
+    return path === undefined ? [] : [path];
+  });
 }
 
 function childOf(place: Growing, name: string): Growing {

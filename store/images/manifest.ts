@@ -1,5 +1,6 @@
 import { isDigest, type Digest } from '../digest.js';
 import { CasError } from '../errors.js';
+import { isPlainObject } from '../is-plain-object.js';
 import type { Descriptor, Platform } from './descriptor.js';
 
 /** The most bytes that a manifest, an index or a config may have: as containerd; the OCI specs ask for at least 4 MiB. */
@@ -66,7 +67,7 @@ export function parseDocument(bytes: Uint8Array, digest: Digest): Document {
     throw new CasError('IMAGE_INVALID', { subject: digest, found: 'both manifests and layers' });
   const kind = isIndex ? 'index' : 'manifest';
   if (typeof mediaType === 'string') checkKind({ mediaType }, kind, digest);
-  if (isIndex) return { kind, manifests: references(manifests, digest, 'manifests') };
+  if (isIndex) return { kind: 'index', manifests: references(manifests, digest, 'manifests') };
   return {
     kind: 'manifest',
     config: reference(config, digest, 'config'),
@@ -93,13 +94,13 @@ export function parseObject(bytes: Uint8Array, subject: string): Record<string, 
   } catch (cause) {
     throw new CasError('IMAGE_INVALID', { subject, expected: 'JSON', cause });
   }
-  if (!isObject(value)) throw new CasError('IMAGE_INVALID', { subject, expected: 'a JSON object' });
+  if (!isPlainObject(value)) throw new CasError('IMAGE_INVALID', { subject, expected: 'a JSON object' });
   return value;
 }
 
 /** The platform of a descriptor or of a config; undefined where it tells of none. */
 export function platformIn(value: unknown): Platform | undefined {
-  if (!isObject(value)) return undefined;
+  if (!isPlainObject(value)) return undefined;
   const { architecture, os, variant } = value;
   if (typeof architecture !== 'string' || typeof os !== 'string') return undefined;
   if (architecture === '' || os === '') return undefined;
@@ -108,7 +109,7 @@ export function platformIn(value: unknown): Platform | undefined {
 
 /** A descriptor with a digest of a kind that the store has, and a size. @throws CasError IMAGE_INVALID */
 export function reference(value: unknown, subject: string, where: string): Reference {
-  if (!isObject(value))
+  if (!isPlainObject(value))
     throw new CasError('IMAGE_INVALID', { subject, expected: `a descriptor in ${where}` });
   const { mediaType, digest, size, annotations, platform } = value;
   if (typeof digest !== 'string' || !isDigest(digest))
@@ -123,7 +124,7 @@ export function reference(value: unknown, subject: string, where: string): Refer
     ...(typeof mediaType === 'string' && { mediaType }),
     digest,
     size,
-    ...(isObject(annotations) && { annotations: annotations as Record<string, string> }),
+    ...(isPlainObject(annotations) && { annotations: annotations as Record<string, string> }),
     ...(known !== undefined && { platform: known }),
   };
 }
@@ -134,8 +135,4 @@ function references(value: unknown, subject: string, where: string): Reference[]
   if (!Array.isArray(value))
     throw new CasError('IMAGE_INVALID', { subject, expected: `a list of ${where}` });
   return value.map((one) => reference(one, subject, where));
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
