@@ -37,7 +37,7 @@ export class Blobs {
   /** What is done around the unlink of a blob; who keeps something of blobs elsewhere may replace it. */
   removing = (_digest: Digest, unlink: () => Promise<void>): Promise<void> => unlink();
   /** Called for each blob that has come, or has taken the place of a damaged one. */
-  placed = (_digest: Digest): void => undefined;
+  placed: (digest: Digest) => void = () => undefined;
   readonly #report: Report;
 
   private constructor(

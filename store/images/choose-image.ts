@@ -25,11 +25,7 @@ export interface Chosen {
  * Finds the image of an entry. Of several in an index, the first that runs on `wanted` (OCI image-spec, "Image Index").
  * @throws the system's errors
  */
-export async function chooseImage(
-  documents: Documents,
-  entry: Reference,
-  wanted: Platform,
-): Promise<Chosen> {
+export async function chooseImage(documents: Documents, entry: Reference, wanted: Platform): Promise<Chosen> {
   const none = { entry, platforms: new Map<string, Reference>() };
   if (kindOf(entry) === 'other') return { ...none, manifest: entry };
   try {

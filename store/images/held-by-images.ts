@@ -19,11 +19,7 @@ function rootOf(holder: Holder): Digest | undefined {
 }
 
 /** Who of the entries of index.json holds which of the layers that are there. Without layers nothing is read. */
-export async function heldByImages(
-  maps: ImageMaps,
-  layers: readonly Layer[],
-  report: Report,
-): Promise<Held> {
+export async function heldByImages(maps: ImageMaps, layers: readonly Layer[], report: Report): Promise<Held> {
   if (layers.length === 0) return { holds: [], complete: true };
   try {
     const map = await maps.current();

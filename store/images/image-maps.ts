@@ -79,8 +79,7 @@ export class ImageMaps {
 
   #namesNow(): { readonly version: number; readonly names: ImageNames } {
     const { version, index } = this.#index.current;
-    if (this.#names?.version !== version)
-      this.#names = { version, names: new ImageNames(index.manifests) };
+    if (this.#names?.version !== version) this.#names = { version, names: new ImageNames(index.manifests) };
     return this.#names;
   }
 

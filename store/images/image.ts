@@ -33,7 +33,11 @@ export interface Image {
 export async function readImage(documents: Documents, manifest: Reference): Promise<Image> {
   const document = await documents.document(manifest);
   if (document.kind !== 'manifest')
-    throw new CasError('IMAGE_INVALID', { subject: manifest.digest, expected: 'a manifest', found: 'an index' });
+    throw new CasError('IMAGE_INVALID', {
+      subject: manifest.digest,
+      expected: 'a manifest',
+      found: 'an index',
+    });
   const { config, layers: blobs } = document;
   const image = { manifest, config, blobs };
   if (!isImageConfig(config)) return { ...image, layers: [] };
@@ -55,9 +59,9 @@ function layersOf({ config, layers }: Manifest, diffs: readonly Digest[]): Image
       found: diffs.length,
     });
   let chain: Digest | undefined;
-  return layers.map((blob, index) => {
-    const diff = diffs[index] as Digest;
+  return diffs.flatMap((diff, index) => {
+    const blob = layers[index];
     chain = chainOf(chain, diff);
-    return { blob, diff, chain };
+    return blob === undefined ? [] : [{ blob, diff, chain }];
   });
 }

@@ -132,7 +132,6 @@ export function reference(value: unknown, subject: string, where: string): Refer
 /** Go writes an empty list as null. */
 function references(value: unknown, subject: string, where: string): Reference[] {
   if (value === undefined || value === null) return [];
-  if (!Array.isArray(value))
-    throw new CasError('IMAGE_INVALID', { subject, expected: `a list of ${where}` });
+  if (!Array.isArray(value)) throw new CasError('IMAGE_INVALID', { subject, expected: `a list of ${where}` });
   return value.map((one) => reference(one, subject, where));
 }

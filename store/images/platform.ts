@@ -27,7 +27,11 @@ export function hostPlatform(
 ): Platform {
   const architecture = ARCHITECTURES[arch] ?? arch;
   const version = Number(variables.arm_version);
-  return { os: 'linux', architecture, ...(architecture === 'arm' && version > 0 && { variant: `v${version}` }) };
+  return {
+    os: 'linux',
+    architecture,
+    ...(architecture === 'arm' && version > 0 && { variant: `v${version}` }),
+  };
 }
 
 /**

@@ -27,11 +27,7 @@ export class SharedWork<K, T> {
    * @param work ends soon once its signal is aborted
    * @throws what the work throws; the signal's reason
    */
-  async join(
-    key: K,
-    work: (signal: AbortSignal) => Promise<T>,
-    signal: AbortSignal | undefined,
-  ): Promise<T> {
+  async join(key: K, work: (signal: AbortSignal) => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
     for (;;) {
       signal?.throwIfAborted();
       const running = this.#running.get(key) ?? this.#begin(key, work);

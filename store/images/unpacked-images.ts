@@ -100,7 +100,8 @@ export class UnpackedImages {
   ): Promise<Layer> {
     if (image === undefined || image.layers.length === 0)
       throw (
-        fault ?? new CasError('IMAGE_INVALID', { subject: name, found: 'no image for this platform with layers' })
+        fault ??
+        new CasError('IMAGE_INVALID', { subject: name, found: 'no image for this platform with layers' })
       );
     await this.#parts.layers.load();
     const chains = new Set(image.layers.map(({ chain }) => chain));
@@ -114,7 +115,11 @@ export class UnpackedImages {
       progress({ bytes, total, entries: [...entries.values()].reduce((sum, count) => sum + count, 0) });
     });
     try {
-      return await this.#register({ root: entry.digest, image, index: image.layers.length - 1 }, name, signal);
+      return await this.#register(
+        { root: entry.digest, image, index: image.layers.length - 1 },
+        name,
+        signal,
+      );
     } finally {
       unwatch();
     }
