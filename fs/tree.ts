@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import { ALGORITHMS } from '../store/digest.js';
 import type { Ingest } from '../store/ingest/ingest.js';
+import { isKey } from '../store/ingest/shared-directories.js';
 import type { Store } from '../store/store.js';
 import { BlobDirectory } from './blob-directory.js';
 import { BlobsDirectory } from './blobs-directory.js';
@@ -12,6 +13,7 @@ import { IngestFile } from './ingest-file.js';
 import { nameOf, type Name, type Node } from './node.js';
 import { RootDirectory } from './root-directory.js';
 import { statusDirectory } from './status-directory.js';
+import { SharedDirectory } from './shared-directory.js';
 import { StacksDirectory } from './stacks/stacks-directory.js';
 import { LayerDirectory } from './view/layer-directory.js';
 import { Views } from './view/view.js';
@@ -106,7 +108,7 @@ function createContext(store: Store, options: TreeOptions): TreeContext {
       return file;
     },
     directoryOf: (path) => {
-      const directory = directories.get(path) ?? new IngestDirectory(context, path);
+      const directory = directories.get(path) ?? directoryAt(context, path);
       directories.set(path, directory);
       return directory;
     },
@@ -122,6 +124,10 @@ function createContext(store: Store, options: TreeOptions): TreeContext {
     },
   };
   return context;
+}
+
+function directoryAt(context: TreeContext, path: string): IngestDirectory {
+  return isKey(path) ? new SharedDirectory(context, path) : new IngestDirectory(context, path);
 }
 
 /** The free space is that of the disk below, as far as the daemon may use it. */
