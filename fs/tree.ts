@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import { ALGORITHMS } from '../store/digest.js';
 import type { Ingest } from '../store/ingest/ingest.js';
 import { isKey } from '../store/ingest/shared-directories.js';
+import { nameIn, parentOf } from '../store/ref.js';
 import type { Store } from '../store/store.js';
 import { BlobDirectory } from './blob-directory.js';
 import { BlobsDirectory } from './blobs-directory.js';
@@ -80,8 +81,14 @@ export function mountTree(store: Store, options: TreeOptions): Tree {
     [nameOf('stacks'), new StacksDirectory(context)],
     [nameOf('.cas'), about],
   ]);
-  const filesystem = new FileSystem(new RootDirectory(context, children), () => statfs(store.root), views);
+  const root = new RootDirectory(context, children);
+  const filesystem = new FileSystem(root, () => statfs(store.root), views);
   const tree = { filesystem, layers: new FileSystem(layers, () => statfs(store.root), views), views };
+  store.ingests.onDirectoryExpired = (path) => {
+    const parent = parentOf(path);
+    context.directoryGone(path);
+    tree.filesystem.forgetName(parent === '/' ? root : context.directoryOf(parent), nameOf(nameIn(path)));
+  };
   store.layers.onChange((layer) => {
     const names = chains.changed(layer);
     for (const shown of [tree.filesystem, tree.layers]) {

@@ -10,7 +10,7 @@ import { algorithmFor } from './algorithm-for.js';
 import type { HashPolicy } from './content.js';
 import { DataFile } from './data-file.js';
 import { Directories } from './directories.js';
-import { expire } from './expire.js';
+import { expire, expireDirectories } from './expire.js';
 import { DEFAULT_EXPIRY, type Expiry } from './expiry.js';
 import { createFresh } from './fresh.js';
 import { Ingest } from './ingest.js';
@@ -55,6 +55,8 @@ export class Ingests {
    */
   readonly #changing = new Map<Ref, Promise<unknown>>();
   #loaded: Promise<void> | undefined;
+  /** Told of each directory that is removed because nobody uses it. */
+  onDirectoryExpired: (path: string) => void = () => undefined;
 
   constructor(root: string, blobs: Blobs, durability: Durability, options: IngestsOptions = {}) {
     this.#root = root;
@@ -194,12 +196,15 @@ export class Ingests {
   }
 
   /**
-   * Removes the ingests that nobody has written for too long. Those that are open stay.
-   * @returns how many
+   * Removes the ingests that nobody has written for too long, unless they are open, and the directories outside
+   * `ingest/` that have been empty for as long.
+   * @returns how many ingests
    */
   async expire(now = new Date()): Promise<number> {
     await this.load();
-    return expire(this, [...this.#names.ingests()], this.#options, now);
+    const count = await expire(this, [...this.#names.ingests()], this.#options, now);
+    await expireDirectories(this, this.#names.empty(), this.#options, now);
+    return count;
   }
 
   /** Writes down what is only in memory and closes all files. */
@@ -250,16 +255,8 @@ export class Ingests {
     const { report } = this.#options;
     const policy = this.#options;
     const onSettled = (settled: Ingest): boolean => this.#fresh.delete(settled);
-    const ingest = new Ingest({
-      root: this.#root,
-      record,
-      file,
-      algorithm,
-      policy,
-      saved,
-      report,
-      onSettled,
-    });
+    const parts = { record, file, algorithm, policy, saved, report, onSettled };
+    const ingest = new Ingest({ root: this.#root, ...parts });
     this.#names.set(record.ref, ingest);
     return ingest;
   }
@@ -281,7 +278,7 @@ export class Ingests {
   }
 
   async #load(): Promise<void> {
-    for (const path of await this.#directories.load()) this.#names.set(path, 'directory');
+    for (const { path, since } of await this.#directories.load()) this.#names.set(path, 'directory', since);
     const context = {
       keepsOrder: this.#durability.keepsOrder,
       openedAt: this.#openedAt,
