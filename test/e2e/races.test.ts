@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { type Check, type Rules, suite } from './suite.js';
-import { ALL } from './variants.js';
+import { EACH } from './variants.js';
 
 const PROCESSES = 8;
 
@@ -181,4 +181,4 @@ const rules: Rules = {
   },
 };
 
-suite(ALL, rules);
+suite(EACH, rules);
