@@ -82,8 +82,19 @@ const CONTAINERD = `
   use() {
     mkdir -p "$home/root"
     ln -sfn "$1" "$content"
-    printf 'version = 2\\nroot = "%s"\\nstate = "%s"\\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\\n[grpc]\\naddress = "%s"\\n[ttrpc]\\naddress = "%s"\\n' \\
-      "$home/root" "$home/state" "$home/sock" "$home/ttrpc" > "$home/config.toml"
+    cat > "$home/config.toml" <<-END
+      version = 2
+      root = "$home/root"
+      state = "$home/state"
+      disabled_plugins = ["io.containerd.grpc.v1.cri"]
+      [grpc]
+      address = "$home/sock"
+      [ttrpc]
+      address = "$home/ttrpc"
+      # What no image refers to is removed by its garbage collection.
+      [plugins."io.containerd.gc.v1.scheduler"]
+      startup_delay = "24h"
+END
     containerd --config "$home/config.toml" > "$home/log" 2>&1 &
     echo $! > "$home/pid"
     until ctr -a "$home/sock" version > "$home/said" 2>&1; do kill -0 "$(< "$home/pid")"; sleep 0.1; done
