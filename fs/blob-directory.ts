@@ -3,7 +3,6 @@ import { type Algorithm, type Digest, digestOf, HEX_LENGTH, hexOf, isHexOf } fro
 import { CasError, isCasError } from '../store/errors.js';
 import type { Ingest } from '../store/ingest/ingest.js';
 import type { Named } from '../store/ingest/ingests.js';
-import type { Ref } from '../store/ref.js';
 import { attrOf } from './attr.js';
 import { BlobDraft } from './blob-draft.js';
 import { BlobFile, type BlobFileEvents } from './blob-file.js';
@@ -11,7 +10,7 @@ import { BlobRewrite } from './blob-rewrite.js';
 import { BlobWriter } from './blob-writer.js';
 import { draftRef } from './draft-ref.js';
 import { FsError } from './errors.js';
-import { IngestDirectory } from './ingest-directory.js';
+import { IngestDirectory, type Move } from './ingest-directory.js';
 import { IngestFile } from './ingest-file.js';
 import { lstat } from '../store/files.js';
 import {
@@ -98,7 +97,10 @@ export class BlobDirectory extends IngestDirectory {
 
   override async unlink(name: Name): Promise<void> {
     if (!isHexOf(this.#algorithm, name)) return super.unlink(name);
-    await this.context.store.blobs.remove(digestOf(this.#algorithm, name));
+    const { blobs, unpacked } = this.context.store;
+    const digest = digestOf(this.#algorithm, name);
+    await unpacked.checkUnneeded(digest);
+    await blobs.remove(digest);
     this.#files.delete(name);
     this.changed();
   }
@@ -121,10 +123,11 @@ export class BlobDirectory extends IngestDirectory {
     return super.rename(name, to, toName, flags, caller);
   }
 
-  protected override async receive(named: Named, from: Ref, name: Name, noReplace: boolean): Promise<void> {
+  protected override async receive(move: Move, name: Name): Promise<void> {
+    const { named, noReplace } = move;
     const digest = this.#finalName(name);
     if (named === 'directory') throw new FsError('ENOTDIR');
-    if (digest === undefined) return super.receive(named, from, name, noReplace);
+    if (digest === undefined) return super.receive(move, name);
     if (noReplace && this.#blob(name)) throw new CasError('BLOB_EXISTS', { subject: digest });
     // A new file under a known name has replaced a damaged one.
     if (await this.context.store.ingests.commit(named, { digest })) this.#files.delete(name);

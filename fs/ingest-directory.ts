@@ -30,6 +30,15 @@ import type { TreeContext } from './tree.js';
 const OWN_UID = process.getuid?.();
 const OWN_GID = process.getgid?.();
 
+/** What is moved, by rename(2), from where. */
+export interface Move {
+  readonly named: Named;
+  readonly from: Ref;
+  /** RENAME_NOREPLACE */
+  readonly noReplace: boolean;
+  readonly caller: Caller;
+}
+
 /** A directory in which ingests are written: `ingest/`, those made below it, and all others that can be written to. */
 export class IngestDirectory implements Node {
   readonly type = constants.S_IFDIR;
@@ -139,7 +148,8 @@ export class IngestDirectory implements Node {
       return;
     }
     if (!(to instanceof IngestDirectory)) throw new FsError('EROFS');
-    await to.receive(named, this.refOf(name), toName, (flags & RENAME_NOREPLACE) !== 0);
+    const noReplace = (flags & RENAME_NOREPLACE) !== 0;
+    await to.receive({ named, from: this.refOf(name), noReplace, caller }, toName);
     this.changed();
   }
 
@@ -148,8 +158,8 @@ export class IngestDirectory implements Node {
     return undefined;
   }
 
-  /** Takes what stood at `from` under the name `name`. */
-  protected async receive(named: Named, from: Ref, name: Name, noReplace: boolean): Promise<void> {
+  /** Takes what is moved under the name `name`. */
+  protected async receive({ named, from, noReplace }: Move, name: Name): Promise<void> {
     const { ingests } = this.context.store;
     const ref = this.refOf(name);
     if (noReplace && ingests.get(ref) !== undefined) throw new CasError('INGEST_EXISTS', { subject: ref });

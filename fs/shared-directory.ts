@@ -11,10 +11,8 @@ import {
   renameNoReplace,
   unlink,
 } from '../store/files.js';
-import type { Named } from '../store/ingest/ingests.js';
 import { isField } from '../store/ingest/clear-shared.js';
-import type { Ref } from '../store/ref.js';
-import { IngestDirectory } from './ingest-directory.js';
+import { IngestDirectory, type Move } from './ingest-directory.js';
 import {
   type Caller,
   type DirEntry,
@@ -95,9 +93,9 @@ export class SharedDirectory extends IngestDirectory {
     if (this.#below !== undefined) await fsyncDirectory(this.#below);
   }
 
-  protected override receive(named: Named, from: Ref, name: Name, noReplace: boolean): Promise<void> {
+  protected override receive(move: Move, name: Name): Promise<void> {
     if (this.#field(name) !== undefined) throw new CasError('INGEST_SHARED', { subject: name });
-    return super.receive(named, from, name, noReplace);
+    return super.receive(move, name);
   }
 
   /** Where it is in the store. */

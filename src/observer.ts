@@ -11,6 +11,8 @@ const STUCK = 10_000;
 const GRAVE: ReadonlySet<ErrorCode> = new Set([
   'DIGEST_MISMATCH',
   'SIZE_MISMATCH',
+  'INDEX_DAMAGED',
+  'INDEX_INVALID',
   'INGEST_FAILED',
   'HASH_STATE_INVALID',
   'LAYER_DAMAGED',

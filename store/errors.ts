@@ -2,6 +2,7 @@
 export const ERRORS = {
   ALGORITHM_UNKNOWN: ['EINVAL', 'the algorithm is none of sha256, sha512, blake3'],
   BLOB_EXISTS: ['EEXIST', 'the blob is already in the store'],
+  BLOB_HELD: ['EBUSY', 'an image of index.json needs the blob'],
   BLOB_IMMUTABLE: ['EROFS', 'committed content cannot be changed'],
   BLOB_NOT_FOUND: ['ENOENT', 'the store has no such blob'],
   DIRECTORY_EXISTS: ['EEXIST', 'the directory is already there'],
@@ -11,6 +12,10 @@ export const ERRORS = {
   DIGEST_MISMATCH: ['EBADMSG', 'the bytes are not what the name says'],
   EXPECTATION_INVALID: ['EINVAL', 'the declared digest or size cannot be read'],
   HASH_STATE_INVALID: ['EINVAL', 'the saved hash state cannot be used'],
+  IMAGE_INVALID: ['EBADMSG', 'this is no image that can be read'],
+  IMAGE_NOT_FOUND: ['ENOENT', 'index.json has no such image'],
+  INDEX_DAMAGED: ['EIO', 'the index of images cannot be read'],
+  INDEX_INVALID: ['EBADMSG', 'the text cannot be an index of images'],
   INGEST_BUSY: ['EBUSY', 'another writer holds the ingest'],
   INGEST_DAMAGED: ['EIO', 'bytes that were written are not there any more'],
   INGEST_EXISTS: ['EEXIST', 'the ingest is already there'],
@@ -18,6 +23,7 @@ export const ERRORS = {
   INGEST_NOT_FOUND: ['ENOENT', 'there is no such ingest'],
   INGEST_SHARED: ['EXDEV', 'what containerd keeps of an ingest stays where it is'],
   INGEST_SEALED: ['EBADF', 'the ingest was committed while this handle was open'],
+  LAYOUT_INVALID: ['EBADMSG', 'the text cannot be that of an image layout'],
   LAYER_AMBIGUOUS: ['EINVAL', 'several layers begin with these digits'],
   LAYER_DAMAGED: ['EIO', 'the layer cannot be read back as it was'],
   LAYER_HELD: ['EBUSY', 'the layer is in use'],
@@ -88,6 +94,18 @@ export class CasError extends Error {
 /** Whether `error` is a {@link CasError} with that code. */
 export function isCasError(error: unknown, code: ErrorCode): error is CasError {
   return error instanceof CasError && error.code === code;
+}
+
+/** The same failure, said to be about `subject` and, in that, about what it was about before. */
+export function aboutSubject(error: CasError, subject: string): CasError {
+  const { code, errno, expected, found } = error;
+  return new CasError(code, {
+    subject: error.subject === undefined ? subject : `${subject}: ${error.subject}`,
+    errno,
+    ...(expected !== undefined && { expected }),
+    ...(found !== undefined && { found }),
+    cause: error,
+  });
 }
 
 function describe(code: ErrorCode, { subject, expected, found }: ErrorDetail): string {

@@ -171,7 +171,7 @@ export const createFile = large((path: string, text: string) =>
  * Replaces a small file: written beside it, then renamed over it, so that a reader sees one or the other. With
  * `durable` this also holds after a power cut, and when it settles the new one is there for good.
  */
-export async function replaceFile(path: string, text: string, durable = false): Promise<void> {
+export async function replaceFile(path: string, text: string | Uint8Array, durable = false): Promise<void> {
   await onPool(fs.promises.writeFile(`${path}.tmp`, text, { mode: 0o600, flush: durable }));
   await rename(`${path}.tmp`, path);
   if (durable) await fsyncDirectory(dirname(path));

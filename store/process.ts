@@ -23,6 +23,18 @@ export function processOf(thread: number, proc = '/proc'): ProcessName {
   return { pid, command: name === '' ? undefined : name.slice(0, COMMAND_MAX) };
 }
 
+/**
+ * What tells a process from all others, also from one that has its number later; undefined where it cannot be seen, as
+ * from another pid namespace. `thread` is one of its own.
+ */
+export function processKey(thread: number, proc = '/proc'): string | undefined {
+  if (thread === 0) return undefined;
+  const { pid } = processOf(thread, proc);
+  // The fields follow the command, which is in parentheses and may hold any; the start is the 22nd of all.
+  const start = textOf(`${proc}/${pid}/stat`).replace(/^.*\)/s, '').split(' ')[20];
+  return start === undefined ? undefined : `${pid} ${start}`;
+}
+
 /* A process may end, or belong to somebody whom we may not look at, at any moment. */
 function textOf(path: string): string {
   try {
