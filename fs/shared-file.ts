@@ -3,9 +3,16 @@ import { close, fchmod, fdatasync, fstat, ftruncate, lstat, open, read, write } 
 import { setTimes } from '../store/times.js';
 import { attrOf } from './attr.js';
 import { FsError } from './errors.js';
-import { type Attr, type AttrChanges, type FileHandle, type Node, type OpenFlags } from './node.js';
+import {
+  type Attr,
+  type AttrChanges,
+  type FileHandle,
+  type Node,
+  type OpenFlags,
+  wantsWrite,
+} from './node.js';
 
-const { O_RDWR, O_SYNC, O_TRUNC } = constants;
+const { O_RDONLY, O_RDWR, O_SYNC, O_TRUNC } = constants;
 const UNCHANGED = 0xffff_ffff;
 
 /** A small file that containerd keeps beside the bytes of an ingest: the file of the store itself. */
@@ -40,7 +47,7 @@ export class SharedFile implements Node {
 
   async setattr({ mode, uid, gid, size, atime, mtime }: AttrChanges): Promise<void> {
     const [opened] = this.#open;
-    const fd = opened ?? (await open(this.#path, O_RDWR));
+    const fd = opened ?? (await open(this.#path, size === undefined ? O_RDONLY : O_RDWR));
     try {
       if (size !== undefined) await ftruncate(fd, size);
       if (uid !== undefined || gid !== undefined) fchownSync(fd, uid ?? UNCHANGED, gid ?? UNCHANGED);
@@ -52,7 +59,8 @@ export class SharedFile implements Node {
   }
 
   async open(flags: OpenFlags): Promise<FileHandle> {
-    return this.handle(await open(this.#path, O_RDWR | (flags & (O_TRUNC | O_SYNC))), flags);
+    const access = wantsWrite(flags) ? O_RDWR : O_RDONLY;
+    return this.handle(await open(this.#path, access | (flags & (O_TRUNC | O_SYNC))), flags);
   }
 
   /** The handle of a descriptor, which it closes. */

@@ -21,11 +21,12 @@ function leftStore(t: ExecutionContext): string {
   return root;
 }
 
-/** Makes the directory of an ingest with these files; its path. */
+/** Makes the directory of an ingest with these files, as of an earlier time than any run of the test; its path. */
 function leave(root: string, ref: string, files: Files, mode = 0o700): string {
   const directory = join(root, 'ingest', keyOf(parseRef(ref)));
   fs.mkdirSync(directory, mode);
   for (const [name, content] of Object.entries(files)) fs.writeFileSync(join(directory, name), content);
+  fs.utimesSync(directory, 1e9, 1e9);
   return directory;
 }
 
