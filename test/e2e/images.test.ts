@@ -170,8 +170,7 @@ const rules: Rules = {
       rm "$store/blobs/sha256/$(basename "$(readlink images/missing/layers/1)")"
       fails 'No such file' ls images/missing/rootfs/
       [[ $(getfattr --only-values -n user.cas.error images/missing) == *'the store has no such blob' ]]
-      cp "$scratch/good.gz" ingest/good
-      mv ingest/good "blobs/sha256/$(basename "$(readlink images/missing/layers/1)")"
+      cp "$scratch/good.gz" "$store/blobs/sha256/$(basename "$(readlink images/missing/layers/1)")"
       cmp images/missing/rootfs/file "$scratch/d/file"
       nothing_half`,
       );

@@ -39,29 +39,35 @@ export const AMD64: Platform = { architecture: 'amd64', os: 'linux' };
 
 /** A store with images of the test's own. */
 export class TestImages {
-  readonly events: StoreEvent[] = [];
+  readonly events: readonly StoreEvent[];
   readonly #t: ExecutionContext;
-  #opened: TemporaryStore | undefined;
+  readonly #opened: Pick<TemporaryStore, 'store'>;
   #count = 0;
 
-  private constructor(t: ExecutionContext) {
+  private constructor(t: ExecutionContext, opened: Pick<TemporaryStore, 'store'>, events: StoreEvent[]) {
     this.#t = t;
+    this.#opened = opened;
+    this.events = events;
   }
 
-  static async open(t: ExecutionContext, options: StoreOptions = {}): Promise<TestImages> {
-    const made = new TestImages(t);
-    const report = (event: StoreEvent): void => void made.events.push(event);
-    made.#opened = await temporaryStore(t, { platform: AMD64, report, ...options });
-    return made;
+  /** Images in a store that is open. */
+  static of(t: ExecutionContext, opened: Pick<TemporaryStore, 'store'>): TestImages {
+    return new TestImages(t, opened, []);
   }
 
-  get opened(): TemporaryStore {
-    if (this.#opened === undefined) throw new Error('not open');
-    return this.#opened;
+  /** Images in a new store, which ends with the test. */
+  static async open(
+    t: ExecutionContext,
+    options: StoreOptions = {},
+  ): Promise<TestImages & { readonly opened: TemporaryStore }> {
+    const events: StoreEvent[] = [];
+    const report = (event: StoreEvent): void => void events.push(event);
+    const opened = await temporaryStore(t, { platform: AMD64, report, ...options });
+    return Object.assign(new TestImages(t, opened, events), { opened });
   }
 
   get store(): Store {
-    return this.opened.store;
+    return this.#opened.store;
   }
 
   /** Commits a blob. */
