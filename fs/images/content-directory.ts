@@ -21,6 +21,11 @@ export class ContentDirectory implements Node {
     this.#contents = contents;
   }
 
+  /** What it is remembered by; the slash tells it from the directory of an image that is called so. */
+  protected get key(): string {
+    return `${this.path}/`;
+  }
+
   /** @throws FsError ENOENT where it is gone */
   async attr(): Promise<Attr> {
     await this.#contents();
@@ -37,7 +42,7 @@ export class ContentDirectory implements Node {
   }
 
   forgotten(): void {
-    this.nodes.forget(this.path);
+    this.nodes.forget(this.key);
   }
 
   async listxattr(): Promise<readonly string[]> {
@@ -64,8 +69,8 @@ export class ContentDirectory implements Node {
     const below = content.directories.get(name);
     if (below !== undefined)
       return this.nodes.directory(
-        `${this.path}/${name}`,
-        (path) => new ContentDirectory(this.nodes, path, below),
+        `${this.path}/${name}/`,
+        () => new ContentDirectory(this.nodes, `${this.path}/${name}`, below),
       );
     if (name === ROOTFS && content.fault !== undefined)
       throw new FsError(content.fault.errno, content.fault.message);

@@ -1,4 +1,4 @@
-import { type Errno } from '../errors.js';
+import type { Errno } from '../errors.js';
 import type { Nanoseconds, Node } from '../node.js';
 import type { UnpackedImages } from '../../store/images/unpacked-images.js';
 
@@ -44,13 +44,13 @@ export class ImageNodes {
   }
 
   /** The node of a directory: the same one as long as the kernel remembers it. */
-  directory(path: string, make: (path: string) => Node): Node {
-    const node = this.#known.get(path) ?? make(path);
-    this.#known.set(path, node);
+  directory(key: string, make: () => Node): Node {
+    const node = this.#known.get(key) ?? make();
+    this.#known.set(key, node);
     return node;
   }
 
-  forget(path: string): void {
-    this.#known.delete(path);
+  forget(key: string): void {
+    this.#known.delete(key);
   }
 }

@@ -23,6 +23,10 @@ export class ImagesDirectory extends ContentDirectory {
     this.#names = names;
   }
 
+  protected override get key(): string {
+    return this.path;
+  }
+
   override async attr(): Promise<Attr> {
     await this.#place();
     return this.ownAttr();

@@ -65,7 +65,6 @@ export class IndexEntry implements LayoutEntry {
         if (damage !== undefined) throw damage;
         this.#readers.read(pid, snapshot);
       },
-      taken: () => (this.#node = undefined),
       write: (bytes, caller) => this.#write(bytes, caller, snapshot),
     });
   }

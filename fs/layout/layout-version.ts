@@ -33,7 +33,6 @@ export class LayoutVersion implements LayoutEntry {
       limit: LIMIT,
       refusal: () => this.#refusal,
       opened: () => undefined,
-      taken: () => (this.#node = undefined),
       write: (bytes) => this.#check(bytes),
     });
     return this.#node;

@@ -30,8 +30,6 @@ export interface TextSource {
   readonly refusal: () => string | undefined;
   /** @throws what a reader gets instead of the text */
   readonly opened: (caller: Caller) => void;
-  /** Somebody has begun to write: whoever looks the name up from now on needs a node of their own. */
-  readonly taken: () => void;
   /** Takes what somebody has written, at the close. */
   readonly write: (bytes: Buffer, caller: Caller) => Awaitable<void>;
 }
@@ -41,14 +39,13 @@ const ERROR = 'user.cas.error';
 /**
  * One version of a small text. Who opens it for reading sees that version to the end; who opens it for writing has a
  * draft, which counts when it is closed. Each version is a node of its own, so that stat and content of an open file
- * belong together.
+ * belong together; a writer is shown the size of the version, too.
  */
 export class TextFile implements Node {
   readonly type = constants.S_IFREG;
   readonly validity = { entry: 0, attr: 0 };
   readonly #source: TextSource;
   readonly #ino: number;
-  #draft: Draft | undefined;
 
   constructor(source: TextSource) {
     this.#source = source;
@@ -57,7 +54,7 @@ export class TextFile implements Node {
 
   attr(): Attr {
     const { owner, permissions, bytes, writtenAt } = this.#source;
-    const size = this.#draft?.size ?? bytes.length;
+    const size = bytes.length;
     const mtime = BigInt(writtenAt.getTime()) * 1_000_000n;
     return {
       ino: this.#ino,
@@ -82,14 +79,11 @@ export class TextFile implements Node {
   }
 
   open(flags: OpenFlags, caller: Caller): FileHandle {
-    const { bytes, limit, opened, taken } = this.#source;
+    const { bytes, limit, opened } = this.#source;
     const cut = (flags & constants.O_TRUNC) !== 0;
     if (wantsWrite(flags) || cut) {
       if (!cut) opened(caller);
-      taken();
-      const draft = new Draft(cut ? EMPTY : bytes, limit);
-      this.#draft = draft;
-      return new TextWriter(draft, cut, this.#source.write);
+      return new TextWriter(new Draft(cut ? EMPTY : bytes, limit), cut, this.#source.write);
     }
     opened(caller);
     return {

@@ -42,6 +42,7 @@ export const IMAGE_ROUTES: readonly Route[] = [
       const keys = new Set(entries.map(keyOf));
       const isMeant = (entry: Descriptor): boolean => keys.has(keyOf(entry)) || entry.digest === name;
       if (!(await store.images.removeAll(isMeant))) throw new CasError('IMAGE_NOT_FOUND', { subject: name });
+      await store.unpacked.settle();
       return { name };
     },
   },

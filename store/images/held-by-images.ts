@@ -49,7 +49,7 @@ export class ImageHolds {
     this.#maps = maps;
     this.#layers = layers;
     this.#report = report;
-    maps.built = (map) => this.#hold(map, layers.all());
+    maps.onBuilt((map) => this.#hold(map, layers.all()));
     layers.onChange((layer) => {
       if (maps.now !== undefined && layers.get(layer.chain) === layer) this.#hold(maps.now, [layer]);
     });

@@ -39,12 +39,16 @@ export class ImageMaps {
   #came = new Set<Digest>();
   #missing = new Set<Digest>();
   #building: Promise<void> | undefined;
-  /** Called with each new map. */
-  built: (map: ImageMap) => void = () => undefined;
+  readonly #listeners: ((map: ImageMap) => void)[] = [];
 
   constructor(index: ImageIndex, documents: Documents) {
     this.#index = index;
     this.#documents = documents;
+  }
+
+  /** Has `built` called with each new map. */
+  onBuilt(built: (map: ImageMap) => void): void {
+    this.#listeners.push(built);
   }
 
   /** The map, where it is known for what there is now. */
@@ -100,7 +104,7 @@ export class ImageMaps {
     // What has come meanwhile may have come after it was looked for.
     this.#came = new Set([...this.#came].filter((digest) => this.#missing.has(digest)));
     this.#map = map;
-    this.built(map);
+    for (const built of this.#listeners) built(map);
   }
 }
 

@@ -43,6 +43,8 @@ export function imageStatus(name: string, chosen: Chosen, parts: Parts): ImageSt
   const underWay = found.findIndex(({ chain }) => parts.registrations.progressOf(chain) !== undefined);
   const total = sum(found.map(({ blob }) => blob.size));
   const bytes = bytesOf(image, parts);
+  // All is read some time before the layer is there.
+  const most = registered.length < found.length ? 99.9 : 100;
   const error = fault ?? failureOf(image, parts);
   const platform = image?.platform ?? manifest?.platform;
   return {
@@ -57,7 +59,7 @@ export function imageStatus(name: string, chosen: Chosen, parts: Parts): ImageSt
     layer: underWay < 0 ? null : underWay + 1,
     bytes,
     total,
-    percent: total === 0 ? null : Math.floor((1000 * bytes) / total) / 10,
+    percent: total === 0 ? null : Math.min(most, Math.floor((1000 * bytes) / total) / 10),
     error:
       error === undefined
         ? null

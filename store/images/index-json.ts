@@ -32,8 +32,7 @@ export function parseIndex(bytes: Uint8Array, subject: string): ImageIndexJson {
     throw invalid(error instanceof Error ? error.message : String(error));
   }
   if (!isPlainObject(value)) throw invalid('no JSON object');
-  if (value['schemaVersion'] !== 2)
-    throw invalid('another schemaVersion');
+  if (value['schemaVersion'] !== 2) throw invalid('another schemaVersion');
   // A Go program writes a list without entries as null.
   const manifests: unknown = value['manifests'] ?? [];
   if (!Array.isArray(manifests)) throw invalid('manifests that are no list');

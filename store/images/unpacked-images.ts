@@ -45,6 +45,7 @@ export class UnpackedImages {
     this.#holds = new ImageHolds(maps, layers, report);
     this.#registrations = new Registrations(blobs, layers, report);
     index.onChange(() => void this.#holds.settle());
+    maps.onBuilt(({ chains }) => this.#registrations.forget((chain) => !chains.has(chain)));
     blobs.placed = (digest) => {
       maps.placed(digest);
       this.#registrations.forget((_chain, blob) => blob === digest);
@@ -123,6 +124,11 @@ export class UnpackedImages {
     } finally {
       unwatch();
     }
+  }
+
+  /** Settles when what index.json no longer leads to has been let go. */
+  settle(): Promise<void> {
+    return this.#holds.settle();
   }
 
   /** How an image is. */
