@@ -135,3 +135,33 @@ export function inspected(image: string): { layers: string[]; config: string } {
   const raw = JSON.parse(tool('skopeo', 'inspect', '--raw', image)) as { config: { digest: string } };
   return { layers, config: raw.config.digest };
 }
+
+/** Makes index.json of a layout lead to an index of the image for two platforms, the second of which is not there. */
+export function nest(sample: Pick<SampleImage, 'path'>, layout: string): string {
+  const [entry] = (JSON.parse(fs.readFileSync(path.join(layout, 'index.json'), 'utf8')) as Index).manifests;
+  const absent = { ...entry, digest: `sha256:${'0'.repeat(64)}` };
+  const platform = (architecture: string): object => ({ platform: { os: 'linux', architecture } });
+  const mediaType = 'application/vnd.oci.image.index.v1+json';
+  const text = JSON.stringify({
+    schemaVersion: 2,
+    mediaType,
+    manifests: [
+      { ...absent, annotations: undefined, ...platform('s390x') },
+      { ...entry, annotations: undefined, ...platform('amd64') },
+    ],
+  });
+  fs.writeFileSync(sample.path('nested'), text);
+  const hex = sha256sum(sample.path('nested'));
+  fs.copyFileSync(sample.path('nested'), path.join(layout, 'blobs/sha256', hex));
+  const annotations = {
+    'org.opencontainers.image.ref.name': '1',
+    'io.containerd.image.name': 'docker.io/busy/box:1',
+  };
+  const manifests = [{ mediaType, digest: `sha256:${hex}`, size: text.length, annotations }];
+  fs.writeFileSync(path.join(layout, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests }));
+  return `sha256:${hex}`;
+}
+
+interface Index {
+  readonly manifests: readonly { readonly digest: string; readonly size: number }[];
+}

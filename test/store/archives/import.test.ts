@@ -11,6 +11,7 @@ import {
   importFile,
   inspected,
   manifestJson,
+  nest,
   rewriteManifest,
   sampleImage,
   sha256sum,
@@ -131,39 +132,9 @@ test('an oci-archive and a layout are taken as they are, by their own names or b
     });
 });
 
-/** Makes index.json of a layout lead to an index of the image for two platforms, the second of which is not there. */
-function nest(layout: string): string {
-  const [entry] = (JSON.parse(fs.readFileSync(path.join(layout, 'index.json'), 'utf8')) as Index).manifests;
-  const absent = { ...entry, digest: `sha256:${'0'.repeat(64)}` };
-  const platform = (architecture: string): object => ({ platform: { os: 'linux', architecture } });
-  const mediaType = 'application/vnd.oci.image.index.v1+json';
-  const text = JSON.stringify({
-    schemaVersion: 2,
-    mediaType,
-    manifests: [
-      { ...absent, annotations: undefined, ...platform('s390x') },
-      { ...entry, annotations: undefined, ...platform('amd64') },
-    ],
-  });
-  fs.writeFileSync(sample.path('nested'), text);
-  const hex = sha256sum(sample.path('nested'));
-  fs.copyFileSync(sample.path('nested'), path.join(layout, 'blobs/sha256', hex));
-  const annotations = {
-    'org.opencontainers.image.ref.name': '1',
-    'io.containerd.image.name': 'docker.io/busy/box:1',
-  };
-  const manifests = [{ mediaType, digest: `sha256:${hex}`, size: text.length, annotations }];
-  fs.writeFileSync(path.join(layout, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests }));
-  return `sha256:${hex}`;
-}
-
-interface Index {
-  readonly manifests: readonly { readonly digest: string; readonly size: number }[];
-}
-
 test('an index stays one, without the platforms that nobody has, and containerd says its full name', async (t) => {
   const layout = copied(sample, 'layout', 'index');
-  const digest = nest(layout);
+  const digest = nest(sample, layout);
   const { store } = await temporaryStore(t);
   await refused(t, store, importLayout(store, layout, { all: true }), 'IMAGE_INCOMPLETE');
   t.deepEqual(await importFile(store, tarOf(layout)), [{ name: 'docker.io/busy/box:1', digest }]);
