@@ -4,7 +4,7 @@ import { algorithmOf, type Digest } from '../digest.js';
 import { CasError, isCasError } from '../errors.js';
 import type { Reference } from '../images/manifest.js';
 import { withBlob } from '../layers/layer-source.js';
-import { type ExportStore, layerBytes, layerOf } from './exported-blob.js';
+import { type ExportStore, layerBytes, layerOf, withContent } from './exported-blob.js';
 import { diffOf, drain } from './incoming.js';
 import { checked } from './read-blob.js';
 
@@ -21,15 +21,16 @@ export interface LayerTar {
 /**
  * The tar of a layer: of one that is registered, of a plain blob, or of a compressed one. The size of the last stands
  * nowhere, and in a tar it comes before the bytes: so it is decompressed twice.
- * @throws CasError IMAGE_INVALID where it is not the layer that the configuration names, BLOB_NOT_FOUND
+ * @throws CasError IMAGE_INVALID where it is not the layer that the configuration names; BLOB_DAMAGED, BLOB_NOT_FOUND
  */
 export async function layerTar(
   store: ExportStore,
-  { digest, size }: Reference,
+  blob: Reference,
   diff: Digest,
   signal?: AbortSignal,
 ): Promise<LayerTar> {
   const { blobs } = store;
+  const { digest, size } = blob;
   const layer = layerOf(store, diff);
   if (layer) return { size: layer.size, give: (use) => use(layerBytes(store, layer), layer.size) };
   const format = await withBlob(blobs, digest, async ({ bytes }) => {
@@ -37,10 +38,15 @@ export async function layerTar(
     return 'tar';
   });
   if (format === 'tar') {
-    if (algorithmOf(digest) === 'sha256' && digest !== diff) throw otherLayer(digest, diff, digest);
+    const same = digest === diff;
+    if (!same && algorithmOf(digest) === 'sha256') {
+      await requireSound(store, digest, signal);
+      throw otherLayer(digest, diff, digest);
+    }
     return {
       size,
-      give: (use) => withBlob(blobs, digest, ({ bytes }) => use(checked(bytes, diff, signal), size)),
+      give: (use) =>
+        withContent(store, blob, (bytes) => use(same ? bytes : checked(bytes, diff, signal), size), signal),
     };
   }
   let counting: Promise<{ size: number; diff: Digest }> | undefined;
@@ -61,21 +67,26 @@ export async function layerTar(
 
 /** The size and the DiffID of a compressed blob. @throws CasError BLOB_DAMAGED, IMAGE_INVALID */
 async function measured(
-  { blobs }: ExportStore,
+  store: ExportStore,
   digest: Digest,
   signal?: AbortSignal,
 ): Promise<{ size: number; diff: Digest }> {
   try {
-    const { size, diff } = await withBlob(blobs, digest, ({ bytes }) =>
+    const { size, diff } = await withBlob(store.blobs, digest, ({ bytes }) =>
       diffOf(checked(bytes, digest, signal), signal),
     );
     return { size, diff: diff ?? digest };
   } catch (error) {
     if (!isCasError(error, 'LAYER_INVALID')) throw error;
     // A blob that has gone bad can rarely be decompressed; one that is as it was made never could be.
-    await withBlob(blobs, digest, ({ bytes }) => drain(checked(bytes, digest, signal)));
+    await requireSound(store, digest, signal);
     throw new CasError('IMAGE_INVALID', { subject: digest, found: error.message, cause: error });
   }
+}
+
+/** @throws CasError BLOB_DAMAGED */
+function requireSound({ blobs }: ExportStore, digest: Digest, signal?: AbortSignal): Promise<void> {
+  return withBlob(blobs, digest, ({ bytes }) => drain(checked(bytes, digest, signal)));
 }
 
 function otherLayer(digest: Digest, expected: Digest, found: Digest): CasError {
