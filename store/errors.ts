@@ -26,6 +26,7 @@ export const ERRORS = {
   INGEST_EXISTS: ['EEXIST', 'the ingest is already there'],
   INGEST_FAILED: ['EIO', 'an earlier write or sync of this ingest failed'],
   INGEST_NOT_FOUND: ['ENOENT', 'there is no such ingest'],
+  INGEST_SHARED: ['EXDEV', 'what containerd keeps of an ingest stays where it is'],
   INGEST_SEALED: ['EBADF', 'the ingest was committed while this handle was open'],
   LAYOUT_INVALID: ['EBADMSG', 'the text cannot be that of an image layout'],
   LAYER_AMBIGUOUS: ['EINVAL', 'several layers begin with these digits'],
