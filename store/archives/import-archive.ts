@@ -30,9 +30,9 @@ export function importArchive(
     const files = await readArchive(counted, incoming, onFile, signal);
     await incoming.settled();
     // Newer archives of Docker are both; their index has the manifests as they were pulled.
-    if (files.has(INDEX_JSON)) return ociImages(store, files, incoming, all);
+    if (files.has(INDEX_JSON) && files.has(OCI_LAYOUT)) return ociImages(store, files, incoming, all);
     if (files.has(MANIFEST_JSON)) return dockerImages(store, files, incoming, signal);
-    throw noLayout('neither');
+    throw noLayout(files.has(INDEX_JSON) ? 'index.json alone' : 'neither');
   });
 }
 
@@ -42,8 +42,8 @@ async function ociImages(
   incoming: Incoming,
   all: boolean,
 ): Promise<Descriptor[]> {
-  const [index, layout] = [files.get(INDEX_JSON), files.get(OCI_LAYOUT)];
-  if (index?.kind !== 'document' || layout?.kind !== 'document') throw noLayout('index.json alone');
+  const index = files.get(INDEX_JSON);
+  if (index?.kind !== 'document') throw noLayout('no index.json');
   const { manifests } = parseIndex(index.text, INDEX_JSON);
   const isThere = ({ digest, size }: Reference): boolean => incoming.has(digest, size);
   await checkImages(

@@ -6,12 +6,10 @@ import { incomplete, imageParts, type ImagePart, type ReadDocument } from './ima
 /** Layers that may be absent, since nobody may pass them on (OCI image-spec, "Non-Distributable Layers"). */
 const NOT_DISTRIBUTABLE = /nondistributable|\.foreign\./;
 
-/** Whether what a descriptor leads to is there by now, or could be fetched. */
-export type Obtain = (descriptor: Reference) => Promise<boolean>;
-
 /**
  * Checks that all is there that entries of an index.json lead to. Of an index platforms may be absent as a whole, unless
  * `all` are wanted: Docker and containerd save those they have.
+ * @param obtain makes sure that the store has what manifests need
  * @throws CasError IMAGE_INCOMPLETE, IMAGE_INVALID; what the functions throw
  */
 export async function checkImages(
