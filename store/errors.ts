@@ -1,6 +1,9 @@
 /** Every failure that cas-mount itself decides on: its stable code, the errno a system call returns, and what it means. */
 export const ERRORS = {
   ALGORITHM_UNKNOWN: ['EINVAL', 'the algorithm is none of sha256, sha512, blake3'],
+  ARCHIVE_INVALID: ['EBADMSG', 'the bytes cannot be an archive of images'],
+  ARCHIVE_TOO_LARGE: ['EFBIG', 'the archive exceeds a limit'],
+  BLOB_DAMAGED: ['EIO', 'the blob is not what its name says'],
   BLOB_EXISTS: ['EEXIST', 'the blob is already in the store'],
   BLOB_HELD: ['EBUSY', 'an image of index.json needs the blob'],
   BLOB_IMMUTABLE: ['EROFS', 'committed content cannot be changed'],
@@ -12,7 +15,9 @@ export const ERRORS = {
   DIGEST_MISMATCH: ['EBADMSG', 'the bytes are not what the name says'],
   EXPECTATION_INVALID: ['EINVAL', 'the declared digest or size cannot be read'],
   HASH_STATE_INVALID: ['EINVAL', 'the saved hash state cannot be used'],
+  IMAGE_INCOMPLETE: ['ENOENT', 'a part of the image is missing'],
   IMAGE_INVALID: ['EBADMSG', 'this is no image that can be read'],
+  IMAGE_NAME_INVALID: ['EINVAL', 'the image cannot have this name'],
   IMAGE_NOT_FOUND: ['ENOENT', 'index.json has no such image'],
   INDEX_DAMAGED: ['EIO', 'the index of images cannot be read'],
   INDEX_INVALID: ['EBADMSG', 'the text cannot be an index of images'],
@@ -35,6 +40,7 @@ export const ERRORS = {
   METADATA_DAMAGED: ['EIO', 'the metadata database is damaged'],
   METADATA_UNAVAILABLE: ['EIO', 'the metadata database cannot be used'],
   OFFSET_INVALID: ['EINVAL', 'the offset or size is out of range'],
+  PLATFORM_NOT_FOUND: ['ENOENT', 'the image has nothing for the platform'],
   READER_CLOSED: ['EBADF', 'the reader is closed'],
   REF_INVALID: ['EINVAL', 'the name cannot be an ingest reference'],
   REF_NOT_UTF8: ['EILSEQ', 'the name is not valid UTF-8'],

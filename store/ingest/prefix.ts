@@ -69,8 +69,7 @@ export class Prefix {
   append(data: Uint8Array): Promise<void> | undefined {
     this.#end += data.length;
     const run = this.#run;
-    const idle = run.waiting === 0 && run.hasher !== undefined;
-    if (data.length <= GATHERED && !(idle && data.length <= DIRECT_LIMIT)) {
+    if (data.length <= GATHERED && (data.length > DIRECT_LIMIT || run.gathering !== undefined)) {
       this.#gather(data);
       return undefined;
     }
