@@ -108,10 +108,7 @@ export class IngestDirectory implements Node {
     mode: number,
     caller: Caller,
   ): Promise<{ node: Node; handle: FileHandle }> {
-    const ref = this.refOf(name);
-    const { ingests } = this.context.store;
-    const ingest = await ingests.create(ref, algorithmFor({ ref }), mode & 0o777, caller.pid);
-    await this.#giveTo(ingest, caller);
+    const ingest = await this.newIngest(this.refOf(name), mode, caller);
     this.changed();
     return { node: this.context.fileOf(ingest), handle: new IngestWriter(ingest) };
   }
@@ -173,6 +170,14 @@ export class IngestDirectory implements Node {
       await ingests.rename(named, ref);
     }
     this.changed();
+  }
+
+  /** Makes an ingest of the caller's, who has it for writing. */
+  protected async newIngest(ref: Ref, mode: number, caller: Caller): Promise<Ingest> {
+    const { ingests } = this.context.store;
+    const ingest = await ingests.create(ref, algorithmFor({ ref }), mode & 0o777, caller.pid);
+    await this.#giveTo(ingest, caller);
+    return ingest;
   }
 
   /** What stands under a name. */
