@@ -33,3 +33,9 @@ export function errnoOf(error: unknown): number | undefined {
   }
   return undefined;
 }
+
+/** The symbolic errno for anything thrown; undefined as for {@link errnoOf}. */
+export function symbolOf(error: unknown): Errno | undefined {
+  const number = errnoOf(error);
+  return Object.keys(numbers).find((symbol) => numbers[symbol] === number) as Errno | undefined;
+}

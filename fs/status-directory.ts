@@ -1,44 +1,51 @@
 import { constants } from 'node:fs';
-import type { Ingest } from '../store/ingest/ingest.js';
-import type { Named } from '../store/ingest/ingests.js';
-import { statusJsonOf } from '../store/ingest/status-json.js';
 import { safeJson } from '../store/json.js';
 import { type Ref, refWithin } from '../store/ref.js';
-import type { Store } from '../store/store.js';
 import { directoryAttr, nowNs, virtualInode } from './attr.js';
-import { FsError } from './errors.js';
 import { type Attr, type DirEntry, type Name, nameOf, type Node, utf8Of } from './node.js';
-import { directoryOf, directoryShown, fileShown, ingestOf, isShown } from './status-names.js';
+import { directoryOf, directoryShown, fileShown, isShown, refOf } from './status-names.js';
 import { VirtualFile } from './virtual-file.js';
 
 /** When all of them were last changed, as far as stat(2) tells: tar takes a time that moves for a change. */
 const MADE = nowNs();
 
+/** What stands under a name: something that has a status, a directory of such, or one of each. */
+export type Stands = 'file' | 'directory' | 'both';
+
+/** What the status is shown of, in directories. */
+export interface StatusSource {
+  /** What stands under a name in a directory; undefined for nothing. */
+  at(directory: string, name: string): Promise<Stands | undefined>;
+  /** All names in a directory. */
+  names(directory: string): Promise<Iterable<readonly [name: string, stands: Stands]>>;
+  /** The status of what stands there, as JSON. @throws FsError ENOENT */
+  status(path: Ref): Promise<object>;
+}
+
 /** What the nodes of the status files share. */
 interface StatusContext {
-  readonly store: Store;
+  readonly source: StatusSource;
   readonly owner: { readonly uid: number; readonly gid: number };
   /** The nodes that the kernel remembers, by their paths in the mount. */
   readonly nodes: Map<string, Node>;
 }
 
 /**
- * The directory that shows the status of the ingests in the directory `parent`: `''` for `ingest/`, `/` for the root
- * of the mount. `path` is its own path in the mount.
+ * The directory that shows the status of what stands in the directory `parent`. `path` is its own path in the mount.
  */
 export function statusDirectory(
-  store: Store,
+  source: StatusSource,
   owner: { readonly uid: number; readonly gid: number },
   path: string,
-  parent: '' | '/',
+  parent: string,
 ): Node {
-  return new StatusDirectory({ store, owner, nodes: new Map() }, path, parent);
+  return new StatusDirectory({ source, owner, nodes: new Map() }, path, parent);
 }
 
-/** A file for each ingest and a directory for each directory of them, under the names of {@link fileShown} and {@link directoryShown}. */
+/** A file for each status and a directory for each directory of them, under the names of {@link fileShown} and {@link directoryShown}. */
 class StatusDirectory implements Node {
   readonly type = constants.S_IFDIR;
-  /** The names change with the ingests, and nobody is told. */
+  /** The names change with what they show, and nobody is told. */
   readonly validity = { entry: 0, attr: 3600 };
   readonly #context: StatusContext;
   readonly #path: string;
@@ -59,23 +66,23 @@ class StatusDirectory implements Node {
   async lookup(name: Name): Promise<Node | undefined> {
     const text = utf8Of(name);
     if (text === undefined) return undefined;
-    const children = await this.#children();
-    const file = ingestOf(text);
+    const { source } = this.#context;
+    const file = refOf(text);
     if (file !== undefined) {
-      const named = children.get(file);
-      return named === undefined || named === 'directory' ? undefined : this.#file(text, file);
+      const stands = await source.at(this.#parent, file);
+      return stands === undefined || stands === 'directory' ? undefined : this.#file(text, file);
     }
     const directory = directoryOf(text);
-    return children.get(directory) === 'directory' ? this.#directory(text, directory) : undefined;
+    const stands = await source.at(this.#parent, directory);
+    return stands === undefined || stands === 'file' ? undefined : this.#directory(text, directory);
   }
 
   async *entries(): AsyncIterable<readonly DirEntry[]> {
-    for (const [name, named] of [...(await this.#children())]) {
-      const directory = named === 'directory';
-      const shown = directory ? directoryShown(name) : fileShown(name);
-      if (!isShown(shown)) continue;
-      const type = directory ? constants.S_IFDIR : constants.S_IFREG;
-      yield [{ name: nameOf(shown), ino: virtualInode(`${this.#path}/${shown}`), type }];
+    for (const [name, stands] of [...(await this.#context.source.names(this.#parent))]) {
+      const entries: DirEntry[] = [];
+      if (stands !== 'directory') this.#list(entries, fileShown(name), constants.S_IFREG);
+      if (stands !== 'file') this.#list(entries, directoryShown(name), constants.S_IFDIR);
+      yield entries;
     }
   }
 
@@ -83,10 +90,8 @@ class StatusDirectory implements Node {
     this.#context.nodes.delete(this.#path);
   }
 
-  async #children(): Promise<ReadonlyMap<string, Named>> {
-    const { ingests } = this.#context.store;
-    await ingests.load();
-    return ingests.children(this.#parent);
+  #list(to: DirEntry[], shown: string, type: number): void {
+    if (isShown(shown)) to.push({ name: nameOf(shown), ino: virtualInode(`${this.#path}/${shown}`), type });
   }
 
   #directory(shown: string, name: string): Node {
@@ -108,25 +113,17 @@ class StatusDirectory implements Node {
   }
 }
 
-/** The status of whatever ingest has the ref when it is opened. */
+/** The status of whatever has the path when it is opened. */
 class StatusFile extends VirtualFile {
   override readonly validity = { entry: 0, attr: 3600 };
   readonly #forget: () => void;
 
-  constructor({ store, owner, nodes }: StatusContext, path: string, ref: Ref) {
-    super(path, owner, async () => {
-      const ingest = await store.ingests.find(ref);
-      if (ingest === undefined) throw new FsError('ENOENT');
-      return textOf(ingest);
-    });
+  constructor({ source, owner, nodes }: StatusContext, path: string, ref: Ref) {
+    super(path, owner, async () => `${safeJson(await source.status(ref), 2)}\n`);
     this.#forget = () => nodes.delete(path);
   }
 
   forgotten(): void {
     this.#forget();
   }
-}
-
-async function textOf(ingest: Ingest): Promise<string> {
-  return `${safeJson(await statusJsonOf(ingest), 2)}\n`;
 }

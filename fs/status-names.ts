@@ -1,5 +1,5 @@
 /*
- * The names below `.cas/status/`. A file's name ends in `.json`, and no directory's does: so the ingest `a` and one in
+ * The names below `.cas/status/` and `.cas/images/`. A file's name ends in `.json`, and no directory's does: so the ingest `a` and one in
  * the directory `a.json` are both shown, as `a.json` and in `a.json.d/`.
  */
 
@@ -9,18 +9,18 @@ const ESCAPE = '.d';
 /** NAME_MAX, in bytes. */
 const NAME_MAX = 255;
 
-/** The name of the file that shows an ingest. */
-export function fileShown(ingest: string): string {
-  return ingest + SUFFIX;
+/** The name of the file that shows an ingest or an image. */
+export function fileShown(name: string): string {
+  return name + SUFFIX;
 }
 
-/** The name that a directory of ingests is shown with. */
+/** The name that a directory of them is shown with. */
 export function directoryShown(directory: string): string {
   return /\.json(\.d)*$/.test(directory) ? directory + ESCAPE : directory;
 }
 
-/** The ingest that a file shows; undefined for the name of a directory. */
-export function ingestOf(shown: string): string | undefined {
+/** What a file shows; undefined for the name of a directory. */
+export function refOf(shown: string): string | undefined {
   return shown.endsWith(SUFFIX) ? shown.slice(0, -SUFFIX.length) : undefined;
 }
 

@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { nowNs, virtualInode } from './attr.js';
-import { type Attr, type Name, nameOf, type Node, type Validity } from './node.js';
+import { type Attr, type Name, nameOf, type Nanoseconds, type Node, type Validity } from './node.js';
 
 /** A symbolic link of the daemon's own. */
 export class Symlink implements Node {
@@ -9,9 +9,13 @@ export class Symlink implements Node {
   readonly #attr: Attr;
   readonly #target: string;
 
-  /** `path` is its path in the mount, from which its inode number is made. */
-  constructor(path: string, owner: { readonly uid: number; readonly gid: number }, target: string) {
-    const now = nowNs();
+  /** `path` is its path in the mount, from which its inode number is made; `time` is when it was made. */
+  constructor(
+    path: string,
+    owner: { readonly uid: number; readonly gid: number },
+    target: string,
+    time: Nanoseconds = nowNs(),
+  ) {
     this.#target = target;
     this.#attr = {
       ino: virtualInode(`${path} -> ${target}`),
@@ -22,9 +26,9 @@ export class Symlink implements Node {
       size: Buffer.byteLength(target),
       blksize: 4096,
       blocks: 0,
-      atime: now,
-      mtime: now,
-      ctime: now,
+      atime: time,
+      mtime: time,
+      ctime: time,
     };
   }
 

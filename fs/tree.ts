@@ -5,11 +5,16 @@ import type { Ingest } from '../store/ingest/ingest.js';
 import type { Store } from '../store/store.js';
 import { BlobDirectory } from './blob-directory.js';
 import { BlobsDirectory } from './blobs-directory.js';
+import { nowNs } from './attr.js';
 import type { StatFs } from './answers.js';
 import { FileSystem } from './filesystem.js';
 import { FixedDirectory } from './fixed-directory.js';
 import { IngestDirectory } from './ingest-directory.js';
 import { IngestFile } from './ingest-file.js';
+import { ingestStatus } from './ingest-status.js';
+import { ImageNodes } from './images/image-nodes.js';
+import { imageStatusSource } from './images/image-status-source.js';
+import { ImagesDirectory } from './images/images-directory.js';
 import { IndexEntry } from './layout/index-entry.js';
 import type { LayoutEntry } from './layout/layout-entry.js';
 import { LayoutVersion } from './layout/layout-version.js';
@@ -62,23 +67,31 @@ export interface Tree {
   readonly views: Views;
 }
 
-/** Builds the mounted tree of a store: `ingest/`, `blobs/`, `layers/`, `stacks/`, `.cas/`, the two files of an OCI image layout, and ingests beside them. */
+/**
+ * Builds the mounted tree of a store: `ingest/`, `blobs/`, `layers/`, `stacks/`, `images/`, `.cas/`, the two files of an
+ * OCI image layout, and ingests beside them.
+ */
 export function mountTree(store: Store, options: TreeOptions): Tree {
   const context = createContext(store, options);
   const { owner, views } = context;
+  const { unpacked } = store;
   const blobs = Object.fromEntries(ALGORITHMS.map((alg) => [alg, new BlobDirectory(context, alg)]));
   const about = new FixedDirectory('/.cas', 0o555, owner, {
     version: new VirtualFile('/.cas/version', owner, () => `${options.version}\n`),
     stats: new VirtualFile('/.cas/stats', owner, () => `${JSON.stringify(options.stats(), null, 2)}\n`),
-    status: statusDirectory(store, owner, '/.cas/status', ''),
-    'status-root': statusDirectory(store, owner, '/.cas/status-root', '/'),
+    status: statusDirectory(ingestStatus(store), owner, '/.cas/status', ''),
+    'status-root': statusDirectory(ingestStatus(store), owner, '/.cas/status-root', '/'),
+    images: statusDirectory(imageStatusSource(unpacked), owner, '/.cas/images', ''),
   });
-  const chains = new LayerDirectory('/layers/sha256', views, owner);
+  const chains = new LayerDirectory('/layers/sha256', views, owner, (chain, signal) =>
+    unpacked.bring(chain, signal),
+  );
   const layers = new FixedDirectory('/layers', 0o555, owner, { sha256: chains });
   const children = new Map<Name, Node>([
     [nameOf('ingest'), context.directoryOf('')],
     [nameOf('blobs'), new BlobsDirectory(context, blobs)],
     [nameOf('layers'), layers],
+    [nameOf('images'), new ImagesDirectory(new ImageNodes(unpacked, owner, nowNs(), () => views.onLook()))],
     [nameOf('stacks'), new StacksDirectory(context)],
     [nameOf('.cas'), about],
   ]);

@@ -12,7 +12,8 @@ const AFTER_HELP = `
 The store is the one that --root, --mount or CAS_MOUNT_ROOT name, else that of the mount the current directory is in,
 else that of the only mount. Output is a table on a terminal, tab-separated text elsewhere, JSON with --json (one
 object per line for lists). Layers and tar-splits are written as they are: to -o FILE, or to standard output unless that
-is a terminal. \`layer add\` and \`stack push\` show on a terminal how far they are; Ctrl-C leaves nothing of them.
+is a terminal. \`layer add\`, \`stack push\` and \`image unpack\` show on a terminal how far they are; Ctrl-C leaves nothing
+of the layer that they are at.
 
 Exit codes: 0 ok, 1 failure, 2 usage, 10 no store, 11 store locked, 130 interrupted.`;
 

@@ -2,6 +2,7 @@ import type { Configuration, Invocation } from './configuration.js';
 import { FAULT_ROUTES, ROUTES } from './control/routes.js';
 import { type DaemonLog, openDaemonLog } from './daemon-log.js';
 import { Failure, messageOf, MOUNT_EXIT } from './failure.js';
+import { parsePlatform } from '../store/images/platform.js';
 import type { Report } from '../store/report.js';
 import { findHolders } from './holders.js';
 import { keepHouse } from './housekeeping.js';
@@ -57,6 +58,7 @@ export async function serve(
     checkpoint,
     expiry,
     limits,
+    ...(configuration.platform !== undefined && { platform: parsePlatform(configuration.platform) }),
     report: (event) => report?.(event),
   });
   const closers: Run['closers'] = [() => store.close()];

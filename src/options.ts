@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { parsePlatform, platformText } from '../store/images/platform.js';
 import { CHECKPOINT_STEP } from '../store/ingest/pace.js';
 import { LAYER_LIMITS } from '../store/layers/limits.js';
 
@@ -93,6 +94,12 @@ const OPTIONS = {
     parse: wholeNumber,
     fallback: LAYER_LIMITS.entries,
   },
+  platform: {
+    argument: 'OS/ARCH',
+    help: 'what images/ shows of images for several platforms, such as linux/arm64 (default: what this machine is)',
+    parse: platform,
+    fallback: undefined,
+  },
   uid: { argument: 'N', help: 'owner of everything in the mount', parse: wholeNumber, fallback: undefined },
   gid: { argument: 'N', help: 'group of everything in the mount', parse: wholeNumber, fallback: undefined },
   umask: { argument: 'MODE', help: 'permission bits to take away, octal', parse: octal, fallback: undefined },
@@ -171,6 +178,10 @@ function yesOrNo(text: string): boolean {
   if (/^(1|true|yes|on)$/i.test(text)) return true;
   if (/^(0|false|no|off)$/i.test(text)) return false;
   throw new RangeError('true or false');
+}
+
+function platform(text: string): string {
+  return platformText(parsePlatform(text));
 }
 
 function wholeNumber(text: string): number {

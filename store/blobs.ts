@@ -36,6 +36,8 @@ export class Blobs {
   readonly #directories: ReadonlyMap<Algorithm, number>;
   /** What is done around the unlink of a blob; who keeps something of blobs elsewhere may replace it. */
   removing = (_digest: Digest, unlink: () => Promise<void>): Promise<void> => unlink();
+  /** Called for each blob that has come, or has taken the place of a damaged one. */
+  placed: (digest: Digest) => void = () => undefined;
   readonly #report: Report;
 
   private constructor(
@@ -127,6 +129,7 @@ export class Blobs {
   async place(from: string, digest: Digest, keep: boolean): Promise<boolean> {
     try {
       await (keep ? fs.promises.link(from, this.path(digest)) : renameNoReplace(from, this.path(digest)));
+      this.placed(digest);
       return true;
     } catch (error) {
       if (isCode(error, 'EEXIST')) return false;
@@ -137,6 +140,7 @@ export class Blobs {
   /** Gives the file at `from` the name of its digest even where a damaged file has it. */
   async replace(from: string, digest: Digest): Promise<void> {
     await rename(from, this.path(digest));
+    this.placed(digest);
   }
 
   /** Makes the names of an algorithm's blobs durable. */

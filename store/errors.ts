@@ -2,6 +2,7 @@
 export const ERRORS = {
   ALGORITHM_UNKNOWN: ['EINVAL', 'the algorithm is none of sha256, sha512, blake3'],
   BLOB_EXISTS: ['EEXIST', 'the blob is already in the store'],
+  BLOB_HELD: ['EBUSY', 'an image of index.json needs the blob'],
   BLOB_IMMUTABLE: ['EROFS', 'committed content cannot be changed'],
   BLOB_NOT_FOUND: ['ENOENT', 'the store has no such blob'],
   DIRECTORY_EXISTS: ['EEXIST', 'the directory is already there'],
@@ -11,6 +12,8 @@ export const ERRORS = {
   DIGEST_MISMATCH: ['EBADMSG', 'the bytes are not what the name says'],
   EXPECTATION_INVALID: ['EINVAL', 'the declared digest or size cannot be read'],
   HASH_STATE_INVALID: ['EINVAL', 'the saved hash state cannot be used'],
+  IMAGE_INVALID: ['EBADMSG', 'this is no image that can be read'],
+  IMAGE_NOT_FOUND: ['ENOENT', 'index.json has no such image'],
   INDEX_DAMAGED: ['EIO', 'the index of images cannot be read'],
   INDEX_INVALID: ['EBADMSG', 'the text cannot be an index of images'],
   INGEST_BUSY: ['EBUSY', 'another writer holds the ingest'],
@@ -90,6 +93,18 @@ export class CasError extends Error {
 /** Whether `error` is a {@link CasError} with that code. */
 export function isCasError(error: unknown, code: ErrorCode): error is CasError {
   return error instanceof CasError && error.code === code;
+}
+
+/** The same failure, said to be about `subject` and, in that, about what it was about before. */
+export function aboutSubject(error: CasError, subject: string): CasError {
+  const { code, errno, expected, found } = error;
+  return new CasError(code, {
+    subject: error.subject === undefined ? subject : `${subject}: ${error.subject}`,
+    errno,
+    ...(expected !== undefined && { expected }),
+    ...(found !== undefined && { found }),
+    cause: error,
+  });
 }
 
 function describe(code: ErrorCode, { subject, expected, found }: ErrorDetail): string {

@@ -5,10 +5,16 @@ import { Blobs } from './blobs.js';
 import { type Durability, durabilityFor, type SyncPolicy } from './durability.js';
 import { CasError } from './errors.js';
 import { ensureDirectories, isCode } from './files.js';
+import type { Platform } from './images/descriptor.js';
+import { Documents } from './images/documents.js';
+import { heldByImages } from './images/held-by-images.js';
 import { ImageIndex } from './images/image-index.js';
+import { ImageMaps } from './images/image-maps.js';
 import { INDEX_JSON, OCI_LAYOUT } from './images/index-file.js';
+import { UnpackedImages } from './images/unpacked-images.js';
 import { Ingests, type IngestsOptions } from './ingest/ingests.js';
-import type { Layers } from './layers/layers.js';
+import type { Layer } from './layers/layer.js';
+import type { Held, Layers } from './layers/layers.js';
 import type { LayerLimits } from './layers/limits.js';
 import { openLayers } from './layers/open-layers.js';
 import { lockStore, type StoreLock } from './lock.js';
@@ -26,6 +32,8 @@ export interface StoreOptions extends IngestsOptions {
   readonly sync?: SyncPolicy;
   /** What a layer may be at most; see {@link LAYER_LIMITS}. */
   readonly limits?: Partial<LayerLimits>;
+  /** What image indexes are looked through for. Default: what this machine is. */
+  readonly platform?: Platform;
 }
 
 /** An open store: the directory is locked until {@link Store.close}. */
@@ -37,6 +45,7 @@ export interface Store {
   readonly labels: BlobLabels;
   readonly ingests: Ingests;
   readonly images: ImageIndex;
+  readonly unpacked: UnpackedImages;
   readonly layers: Layers;
   readonly stacks: Stacks;
   /** Ends all work and gives the lock back. A second call is the same as the first. */
@@ -76,11 +85,25 @@ function assemble(
   options: StoreOptions,
 ): Store {
   const ingests = new Ingests(root, blobs, durability, options);
-  const images = new ImageIndex(root, options.report ?? (() => undefined));
-  const { limits = {}, verify } = options;
-  const opened = openLayers(root, { limits, verify: verify === 'always' }, options.report);
+  const { limits = {}, verify, report = () => undefined } = options;
+  const images = new ImageIndex(root, report);
+  const documents = new Documents(blobs);
+  const maps = new ImageMaps(images, documents);
+  const held = (all: readonly Layer[]): Promise<Held> => heldByImages(maps, all, report);
+  const opened = openLayers(root, { limits, verify: verify === 'always', held }, options.report);
+  const { layers } = opened;
+  const unpacked = new UnpackedImages({
+    index: images,
+    maps,
+    documents,
+    blobs,
+    layers,
+    platform: options.platform,
+    report,
+  });
   const closeAll = async (): Promise<void> => {
     try {
+      await unpacked.close();
       await images.close();
       await ingests.close();
       await durability.flush();
@@ -100,7 +123,8 @@ function assemble(
     labels,
     ingests,
     images,
-    layers: opened.layers,
+    unpacked,
+    layers,
     stacks: opened.stacks,
     close: () => (closed ??= closeAll()),
   };

@@ -1,14 +1,21 @@
 import { constants } from 'node:fs';
-import { digestOf, hexOf, isHexOf } from '../../store/digest.js';
+import { type Digest, digestOf, hexOf, isHexOf } from '../../store/digest.js';
 import type { Layer } from '../../store/layers/layer.js';
 import { directoryAttr, nowNs, virtualInode } from '../attr.js';
-import { type Attr, type DirEntry, type Name, nameOf, type Node } from '../node.js';
+import { FsError, symbolOf } from '../errors.js';
+import { type Attr, type Caller, type DirEntry, type Name, nameOf, type Node } from '../node.js';
 import { tarNumber, viewNumber } from './view-number.js';
 import type { Owner, Views } from './view.js';
 
 const TAR = '.tar';
 
-/** `layers/sha256/`: each layer as the tree `<chain>` and as the tar `<chain>.tar`. */
+/** Registers the layer of a chain that an image leads to; undefined where none does. */
+export type Bring = (chain: Digest, signal: AbortSignal) => Promise<Layer | undefined>;
+
+/**
+ * `layers/sha256/`: each layer as the tree `<chain>` and as the tar `<chain>.tar`. Those of images come to be when they
+ * are first looked up.
+ */
 export class LayerDirectory implements Node {
   readonly type = constants.S_IFDIR;
   readonly validity = { entry: 3600, attr: 1 };
@@ -16,11 +23,13 @@ export class LayerDirectory implements Node {
   readonly #views: Views;
   readonly #ino: number;
   readonly #owner: Owner;
+  readonly #bring: Bring;
   #changed = nowNs();
 
-  constructor(path: string, views: Views, owner: Owner) {
+  constructor(path: string, views: Views, owner: Owner, bring: Bring) {
     this.#views = views;
     this.#owner = owner;
+    this.#bring = bring;
     this.#ino = virtualInode(path);
   }
 
@@ -28,14 +37,15 @@ export class LayerDirectory implements Node {
     return directoryAttr(this.#ino, 0o555, this.#owner, this.#changed);
   }
 
-  async lookup(name: Name): Promise<Node | undefined> {
+  async lookup(name: Name, { signal }: Caller): Promise<Node | undefined> {
     const { layers } = this.#views;
     // Not waited for: the kernel holds the lock of a directory in which a mount may have to be made.
     void this.#views.onLook();
     const hex = name.endsWith(TAR) ? name.slice(0, -TAR.length) : name;
     if (!isHexOf('sha256', hex)) return undefined;
     await layers.load();
-    const layer = layers.get(digestOf('sha256', hex));
+    const chain = digestOf('sha256', hex);
+    const layer = layers.get(chain) ?? (await this.#brought(chain, signal));
     if (layer === undefined) return undefined;
     return name.endsWith(TAR) ? this.#views.tar(layer) : this.#views.root(layer);
   }
@@ -44,6 +54,16 @@ export class LayerDirectory implements Node {
     const { layers } = this.#views;
     await layers.load();
     for (const layer of layers.all()) yield namesOf(layer);
+  }
+
+  /** What went wrong is in the log once, and with the image; who looks gets the errno. */
+  async #brought(chain: Digest, signal: AbortSignal): Promise<Layer | undefined> {
+    try {
+      return await this.#bring(chain, signal);
+    } catch (error) {
+      const errno = signal.aborted ? undefined : symbolOf(error);
+      throw errno === undefined ? error : new FsError(errno, error instanceof Error ? error.message : errno);
+    }
   }
 
   /** A layer has come or gone; the names that it has, or had. */

@@ -3,6 +3,7 @@ import { ALGORITHMS } from '../../store/digest.js';
 import type { BlobLine, Status } from '../control/protocol.js';
 import type { OperationStatistics } from '../statistics.js';
 import type { Command, CommandGroup } from './command.js';
+import { IMAGE_COMMANDS, IMAGES_COMMAND } from './images.js';
 import { showIngests } from './ingests.js';
 import { LAYER_COMMANDS } from './layers.js';
 import { humanSize, type Column } from './output.js';
@@ -52,6 +53,8 @@ export const COMMANDS: readonly (Command | CommandGroup)[] = [
   },
   LAYER_COMMANDS,
   STACK_COMMANDS,
+  IMAGES_COMMAND,
+  IMAGE_COMMANDS,
 ];
 
 const OPERATION_COLUMNS: readonly Column<[string, OperationStatistics]>[] = [

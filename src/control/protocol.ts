@@ -1,4 +1,5 @@
 import path from 'node:path';
+import type { ImageStatus } from '../../store/images/image-status.js';
 import type { StatusJson } from '../../store/ingest/status-json.js';
 import type { OperationTable } from '../statistics.js';
 
@@ -84,6 +85,32 @@ export interface StackLine {
   readonly depth: number;
   /** Bytes of all its tars. */
   readonly size: number;
+}
+
+/** A line of `GET /v1/images`. */
+export interface ImageLine {
+  readonly name: string;
+  /** Of the entry of index.json. */
+  readonly digest: string;
+  readonly platform: string | null;
+  /** Bytes of its manifest, config and layers; null where they are not known. */
+  readonly size: number | null;
+  readonly state: ImageStatus['state'];
+}
+
+/** What `GET /v1/image` answers. */
+export interface ImageDetail extends ImageStatus {
+  readonly size: number | null;
+  /** The platforms that an index has it for. */
+  readonly platforms: readonly string[];
+  /** Its layers, the lowest first. */
+  readonly parts: readonly {
+    readonly blob: string;
+    readonly size: number;
+    readonly diff: string | null;
+    readonly chain: string | null;
+    readonly registered: boolean;
+  }[];
 }
 
 /** The media type of bytes, in requests and answers. */

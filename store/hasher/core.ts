@@ -7,7 +7,7 @@ import type { Hasher } from './hasher.js';
  * 6 to 15 µs, in which SHA-256 with SHA-NI (2.0 GB/s) hashes 12 to 30 KiB and SHA-512 (0.9 GB/s) 5 to 13 KiB;
  * handing one to the worker thread costs 10 to 28 µs, in which hash-wasm's BLAKE3 (0.85 GB/s) hashes 8 to 23 KiB.
  */
-const DIRECT_LIMIT = 16 * 1024;
+export const DIRECT_LIMIT = 16 * 1024;
 
 /** How an engine computes one hash. Its methods never overlap. */
 export interface HashCore {

@@ -28,6 +28,12 @@ export function refNameOf({ annotations }: Descriptor): string | undefined {
   return name === '' ? undefined : name;
 }
 
+/** The name in full that containerd or BuildKit gave an entry; undefined where there is none. */
+export function fullNameOf({ annotations }: Descriptor): string | undefined {
+  const name = annotations?.[FULL_NAME];
+  return name === '' ? undefined : name;
+}
+
 /** What tells entries of index.json apart: their names or, of those without any, their digests. */
 export function keyOf(descriptor: Descriptor): string {
   const name = refNameOf(descriptor);

@@ -114,10 +114,15 @@ export class ImageIndex {
   }
 
   /** Removes the entries of a name. Whether there were any. */
-  async remove(name: string): Promise<boolean> {
+  remove(name: string): Promise<boolean> {
+    return this.removeAll((entry) => refNameOf(entry) === name);
+  }
+
+  /** Removes some entries. Whether there were any. */
+  async removeAll(which: (entry: Descriptor) => boolean): Promise<boolean> {
     let found = false;
     await this.#change(({ bytes, index }) => {
-      const others = index.manifests.filter((other) => refNameOf(other) !== name);
+      const others = index.manifests.filter((other) => !which(other));
       found = others.length < index.manifests.length;
       return found ? textOf({ ...index, manifests: others }) : { bytes, index };
     });

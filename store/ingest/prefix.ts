@@ -1,8 +1,10 @@
 import type { Algorithm, Digest } from '../digest.js';
 import { read } from '../files.js';
 import { createHasher, emptyDigest } from '../hasher/engines.js';
+import { DIRECT_LIMIT } from '../hasher/core.js';
 import type { Hasher } from '../hasher/hasher.js';
 import type { HashState } from './checkpoints/state-files.js';
+import { GATHERED, Gathered } from './gathered.js';
 
 /** How many bytes may wait to be hashed before writers are held back. */
 const BACKLOG_LIMIT = 4 << 20;
@@ -20,6 +22,8 @@ interface Run {
   /** Settles when all that was queued so far is hashed. */
   tail: Promise<void>;
   waiting: number;
+  /** The last piece of work, as long as it has not begun: what follows can be added. */
+  gathering: Gathered | undefined;
   abandoned: boolean;
 }
 
@@ -65,6 +69,11 @@ export class Prefix {
   append(data: Uint8Array): Promise<void> | undefined {
     this.#end += data.length;
     const run = this.#run;
+    const idle = run.waiting === 0 && run.hasher !== undefined;
+    if (data.length <= GATHERED && !(idle && data.length <= DIRECT_LIMIT)) {
+      this.#gather(data);
+      return undefined;
+    }
     if (run.waiting > 0 || run.hasher === undefined) {
       return this.#queue(data.length, (hasher) => (run.abandoned ? undefined : hasher.update(data)));
     }
@@ -127,9 +136,28 @@ export class Prefix {
     return run.abandoned ? undefined : reached;
   }
 
+  #gather(data: Uint8Array): void {
+    const run = this.#run;
+    this.#backlog += data.length;
+    if (run.gathering?.add(data) === true) return;
+    const gathered = new Gathered();
+    gathered.add(data);
+    const hashed = this.#queue(0, async (hasher) => {
+      if (run.gathering === gathered) run.gathering = undefined;
+      if (!run.abandoned) await hasher.update(gathered.bytes);
+    });
+    run.gathering = gathered;
+    const free = (): void => {
+      this.#backlog -= gathered.length;
+      gathered.free();
+    };
+    hashed.then(free, free);
+  }
+
   #queue<T>(size: number, work: (hasher: Hasher) => T | Promise<T>): Promise<T> {
     const run = this.#run;
     run.waiting++;
+    run.gathering = undefined;
     this.#backlog += size;
     const done = run.tail
       .then(async () => {
@@ -148,7 +176,14 @@ export class Prefix {
 }
 
 function newRun(start?: HashState): Run {
-  return { start, hasher: undefined, tail: Promise.resolve(), waiting: 0, abandoned: false };
+  return {
+    start,
+    hasher: undefined,
+    tail: Promise.resolve(),
+    waiting: 0,
+    gathering: undefined,
+    abandoned: false,
+  };
 }
 
 /**

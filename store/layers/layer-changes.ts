@@ -32,7 +32,7 @@ export class LayerChanges {
   /** Whether all layers are known, and with them what is needed. */
   complete = false;
   /** Called for each layer that has come or gone. */
-  changed: (layer: Layer) => void = () => undefined;
+  readonly listeners: ((layer: Layer) => void)[] = [];
 
   constructor(root: string, parts: Parts) {
     this.root = root;
@@ -62,7 +62,7 @@ export class LayerChanges {
     }
     this.add(layer);
     this.holders.add(chain, holder);
-    this.changed(layer);
+    for (const changed of this.listeners) changed(layer);
     return layer;
   }
 
@@ -106,7 +106,7 @@ export class LayerChanges {
     }
     if (layer.set !== undefined) payloads.disown(layer.set);
     if (parent !== undefined) this.holders.remove(parent.chain, childHolder(layer.chain));
-    this.changed(layer);
+    for (const changed of this.listeners) changed(layer);
     await this.clear(layer, left);
     await this.free(setsOf(layer));
   }

@@ -45,8 +45,8 @@ interface Parts {
   /** Puts each tar together again before it is taken. */
   readonly verify: boolean;
   readonly report: Report;
-  /** Who holds which layer from run to run, layers on top and the user aside. */
-  readonly held: () => Promise<Held>;
+  /** Who holds which of these layers from run to run, layers on top and the user aside. */
+  readonly held: (layers: readonly Layer[]) => Promise<Held>;
 }
 
 /**
@@ -69,7 +69,7 @@ export class Layers {
 
   /** Has `changed` called for each layer that has come or gone. */
   onChange(changed: (layer: Layer) => void): void {
-    this.#state.changed = changed;
+    this.#state.listeners.push(changed);
   }
 
   /** Reads what earlier runs left, once. What was being registered or removed is taken away, and what nobody holds. */
@@ -249,7 +249,7 @@ export class Layers {
     const { layers, users, complete } = await this.#read;
     this.#state.complete = complete;
     for (const chain of users) this.#state.holders.add(chain, USER);
-    const { holds, complete: allHeld } = await held();
+    const { holds, complete: allHeld } = await held(layers);
     for (const [chain, holder] of holds)
       if (this.#state.layers.get(chain)) this.#state.holders.add(chain, holder);
     await this.#changes.run(async () => {

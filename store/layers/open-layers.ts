@@ -7,7 +7,8 @@ import { StackFiles } from '../stacks/stack-files.js';
 import { heldByStacks, Stacks } from '../stacks/stacks.js';
 import { LayerIndex } from './layer-index.js';
 import { LAYER_ROWS } from './layer-rows.js';
-import { Layers } from './layers.js';
+import type { Layer } from './layer.js';
+import { type Held, Layers } from './layers.js';
 import { LAYER_LIMITS, type LayerLimits } from './limits.js';
 import { rebuildLayers } from './rebuild-layers.js';
 
@@ -17,6 +18,8 @@ export interface LayersOptions {
   readonly limits?: Partial<LayerLimits>;
   /** Puts each tar together again before it is taken. Default: not. */
   readonly verify?: boolean;
+  /** Who holds which of these layers beside stacks. Default: nobody. */
+  readonly held?: (layers: readonly Layer[]) => Promise<Held>;
 }
 
 /** The layers of a store, and the stacks of them. */
@@ -26,10 +29,12 @@ export interface OpenLayers {
   close(): Promise<void>;
 }
 
+const NOBODY: Held = { holds: [], complete: true };
+
 /** Opens the layers of the store at `root`. Nothing is read before they are used. */
 export function openLayers(
   root: string,
-  { limits = {}, verify = false }: LayersOptions,
+  { limits = {}, verify = false, held }: LayersOptions,
   report: Report = () => undefined,
 ): OpenLayers {
   const closing = new AbortController();
@@ -61,14 +66,17 @@ export function openLayers(
   const payloads = new Payloads(root, database);
   const index: LayerIndex = new LayerIndex(database, payloads);
   const files = new StackFiles(join(root, 'stacks'));
-  const held = (): ReturnType<typeof heldByStacks> => heldByStacks(files);
+  const heldByAll = async (all: readonly Layer[]): Promise<Held> => {
+    const [stacks, others] = await Promise.all([heldByStacks(files), held?.(all) ?? NOBODY]);
+    return { holds: [...stacks.holds, ...others.holds], complete: stacks.complete && others.complete };
+  };
   const layers: Layers = new Layers(root, {
     index,
     payloads,
     limits: { ...LAYER_LIMITS, ...limits },
     verify,
     report,
-    held,
+    held: heldByAll,
   });
   return {
     layers,

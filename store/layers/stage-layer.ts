@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { promises } from 'node:fs';
 import { join } from 'node:path';
+import type { Digest } from '../digest.js';
 import { fsyncDirectory, mkdir } from '../files.js';
 import type { Payloads } from '../payloads/payloads.js';
 import type { PayloadWriter } from '../payloads/writer.js';
@@ -38,8 +39,8 @@ interface Context {
   readonly verify: boolean;
 }
 
-/** Looks at a tar that was taken apart; what it throws ends the registration. */
-export type TarCheck = (records: AsyncIterable<SplitRecord>) => Promise<void>;
+/** Looks at a tar that was taken apart, and at its DiffID; what it throws ends the registration. */
+export type TarCheck = (records: AsyncIterable<SplitRecord>, diff: Digest) => Promise<void>;
 
 interface Staging {
   readonly number: number;
@@ -75,7 +76,7 @@ export async function stageLayer(
       splitTar(source, { payloads: writer, split: to, survey, limits, signal, progress }),
     );
     const { set, rows, used } = await writer.finish();
-    await check?.(readSplitFile(split));
+    await check?.(readSplitFile(split), diff);
     // All that is large is written: it reaches the disk while the tree is made.
     const [tree] = await together(
       addEntries(builder, found ?? entriesIn(readSplitFile(split)), signal).then(() => builder.finish()),

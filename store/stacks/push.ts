@@ -1,5 +1,5 @@
 import type { Digest } from '../digest.js';
-import { CasError, type ErrorCode } from '../errors.js';
+import { aboutSubject, CasError, type ErrorCode } from '../errors.js';
 import { consume } from '../ingest/consume.js';
 import type { Ingest } from '../ingest/ingest.js';
 import type { Layer } from '../layers/layer.js';
@@ -56,13 +56,5 @@ export async function pushBlob(
 
 /** Says of what cannot be a layer what it is, beside where in it the fault lies. */
 function named(error: unknown, name: string): unknown {
-  if (!(error instanceof CasError) || !LAYER_FAULTS.has(error.code)) return error;
-  const { code, errno, subject, expected, found } = error;
-  return new CasError(code, {
-    subject: subject === undefined ? name : `${name}: ${subject}`,
-    errno,
-    ...(expected !== undefined && { expected }),
-    ...(found !== undefined && { found }),
-    cause: error,
-  });
+  return error instanceof CasError && LAYER_FAULTS.has(error.code) ? aboutSubject(error, name) : error;
 }

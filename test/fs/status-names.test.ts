@@ -1,6 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { directoryOf, directoryShown, fileShown, ingestOf, isShown } from '../../fs/status-names.js';
+import { directoryOf, directoryShown, fileShown, refOf, isShown } from '../../fs/status-names.js';
 import { propertySettings } from '../helpers/properties.js';
 
 /** Names of which many collide where anything can. */
@@ -11,8 +11,8 @@ const name = fc
 test('no two ingests and directories are shown under one name, and each is found by its own', (t) => {
   fc.assert(
     fc.property(name, name, (one, other) => {
-      t.is(ingestOf(fileShown(one)), one);
-      t.is(ingestOf(directoryShown(one)), undefined);
+      t.is(refOf(fileShown(one)), one);
+      t.is(refOf(directoryShown(one)), undefined);
       t.is(directoryOf(directoryShown(one)), one);
       t.not(fileShown(one), directoryShown(other));
       if (one !== other) t.not(directoryShown(one), directoryShown(other));

@@ -47,6 +47,26 @@ test('what is written front to back is hashed as it comes', async (t) => {
   t.is(await finished(followed), await digestOfBytes(content));
 });
 
+test('writes of any size are hashed in their order, whatever is hashed together', async (t) => {
+  const followed = follow(t);
+  const content = seededBytes(3_000_000);
+  const sizes = [1, 32 << 10, 16 << 10, 200_000, 4096, 128 << 10, (128 << 10) + 1, 70_000];
+  let [offset, checked] = [0, 0];
+  for (let turn = 0; offset < content.length; turn++) {
+    const data = Buffer.from(content.subarray(offset, offset + (sizes[turn % sizes.length] ?? 1)));
+    followed.write(data, offset);
+    offset += data.length;
+    // What is copied may be changed by its writer as soon as it is written.
+    if (data.length <= 128 << 10) data.fill(0);
+    if (turn % 11 === 10) {
+      t.is(await followed.progress.digest(), await digestOfBytes(content.subarray(0, offset)));
+      checked++;
+    }
+  }
+  t.is(await finished(followed), await digestOfBytes(content));
+  t.true(checked > 2);
+});
+
 test('what was written ahead is read back when the gap before it closes', async (t) => {
   const followed = follow(t);
   const content = seededBytes(3_000_000);

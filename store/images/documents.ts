@@ -1,0 +1,82 @@
+import type { Blobs } from '../blobs.js';
+import type { Digest } from '../digest.js';
+import { CasError } from '../errors.js';
+import { close, fstat, read } from '../files.js';
+import { Recent } from '../tree/recent.js';
+import { type ImageConfig, parseConfig } from './image-config.js';
+import { checkKind, type Document, DOCUMENT_LIMIT, parseDocument, type Reference } from './manifest.js';
+
+type Parsed = Document | ImageConfig | CasError;
+
+/** How many descriptors and DiffIDs are kept in memory, some 30 MB. */
+const MOST_KEPT = 100_000;
+
+/** Manifests, indexes and configs by their digests: those used lately are kept, also those that cannot be read. */
+export class Documents {
+  readonly #blobs: Blobs;
+  readonly #kept = new Recent<string, Parsed>(MOST_KEPT, weightOf);
+
+  constructor(blobs: Blobs) {
+    this.#blobs = blobs;
+  }
+
+  /**
+   * The manifest or index that a descriptor leads to.
+   * @throws CasError BLOB_NOT_FOUND, IMAGE_INVALID; the system's error
+   */
+  async document(reference: Reference): Promise<Document> {
+    const document = await this.#read('document', reference.digest, parseDocument);
+    checkKind(reference, document.kind, reference.digest);
+    return document;
+  }
+
+  /** The config of an image. @throws as {@link document} */
+  config({ digest }: Reference): Promise<ImageConfig> {
+    return this.#read('config', digest, parseConfig);
+  }
+
+  async #read<T extends Document | ImageConfig>(
+    as: string,
+    digest: Digest,
+    parse: (bytes: Uint8Array, digest: Digest) => T,
+  ): Promise<T> {
+    const key = `${as} ${digest}`;
+    const parsed = (this.#kept.get(key) as T | CasError | undefined) ?? (await this.#parse(digest, parse));
+    this.#kept.add(key, parsed);
+    if (parsed instanceof CasError) throw parsed;
+    return parsed;
+  }
+
+  async #parse<T>(digest: Digest, parse: (bytes: Uint8Array, digest: Digest) => T): Promise<T | CasError> {
+    try {
+      return parse(await readBlob(this.#blobs, digest), digest);
+    } catch (error) {
+      if (error instanceof CasError && error.code === 'IMAGE_INVALID') return error;
+      throw error;
+    }
+  }
+}
+
+/** All of a small blob. @throws CasError BLOB_NOT_FOUND, IMAGE_INVALID where it is too large */
+async function readBlob(blobs: Blobs, digest: Digest): Promise<Buffer> {
+  const fd = await blobs.open(digest);
+  try {
+    const size = Number(fstat(fd).size);
+    if (size > DOCUMENT_LIMIT)
+      throw new CasError('IMAGE_INVALID', {
+        subject: digest,
+        expected: `at most ${DOCUMENT_LIMIT} bytes`,
+        found: size,
+      });
+    const bytes = Buffer.allocUnsafe(size);
+    return bytes.subarray(0, await read(fd, bytes, 0));
+  } finally {
+    await close(fd);
+  }
+}
+
+function weightOf(parsed: Parsed): number {
+  if (parsed instanceof CasError) return 1;
+  if (parsed.kind === 'config') return 1 + parsed.diffs.length;
+  return 1 + (parsed.kind === 'index' ? parsed.manifests.length : 1 + parsed.layers.length);
+}

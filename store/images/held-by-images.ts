@@ -1,0 +1,91 @@
+import type { Digest } from '../digest.js';
+import type { Holder } from '../layers/holders.js';
+import type { Layer } from '../layers/layer.js';
+import type { Held, Layers } from '../layers/layers.js';
+import type { Report } from '../report.js';
+import { shareCalls } from '../shared-call.js';
+import type { ImageMap, ImageMaps } from './image-maps.js';
+
+const PREFIX = 'image ';
+
+/** An entry of index.json, by its digest, which holds all layers of the store that it leads to. */
+export function imageHolder(root: Digest): Holder {
+  return `${PREFIX}${root}` as Holder;
+}
+
+/** The entry that a holder is; undefined where it is something else. */
+function rootOf(holder: Holder): Digest | undefined {
+  return holder.startsWith(PREFIX) ? (holder.slice(PREFIX.length) as Digest) : undefined;
+}
+
+/** Who of the entries of index.json holds which of the layers that are there. Without layers nothing is read. */
+export async function heldByImages(maps: ImageMaps, layers: readonly Layer[], report: Report): Promise<Held> {
+  if (layers.length === 0) return { holds: [], complete: true };
+  try {
+    const map = await maps.current();
+    return { holds: layers.flatMap((layer) => holdsOf(map, layer)), complete: map.complete };
+  } catch (error) {
+    const fields = { error: String(error) };
+    report({ level: 'error', message: 'it is not known which layers images need', fields });
+    return { holds: [], complete: false };
+  }
+}
+
+function holdsOf(map: ImageMap, { chain }: Layer): (readonly [Digest, Holder])[] {
+  return rootsOf(map, chain).map((root) => [chain, imageHolder(root)] as const);
+}
+
+function rootsOf({ chains }: ImageMap, chain: Digest): Digest[] {
+  return [...new Set(chains.get(chain)?.map(({ root }) => root))];
+}
+
+/** Keeps the holds of images on layers as index.json has them. */
+export class ImageHolds {
+  readonly #maps: ImageMaps;
+  readonly #layers: Layers;
+  readonly #report: Report;
+
+  constructor(maps: ImageMaps, layers: Layers, report: Report) {
+    this.#maps = maps;
+    this.#layers = layers;
+    this.#report = report;
+    maps.onBuilt((map) => this.#hold(map, layers.all()));
+    layers.onChange((layer) => {
+      if (maps.now !== undefined && layers.get(layer.chain) === layer) this.#hold(maps.now, [layer]);
+    });
+  }
+
+  /**
+   * Index.json has changed: those who still lead to a layer come to hold it, then those who are gone let go. Without
+   * holds there is nothing to do, and nothing is read. Settles when that is done.
+   */
+  readonly settle = shareCalls(() => this.#settle());
+
+  async #settle(): Promise<void> {
+    try {
+      if (this.#held().length === 0) return;
+      const { roots } = await this.#maps.current();
+      for (const [chain, holder, root] of this.#held())
+        if (!roots.has(root)) await this.#layers.release(chain, holder);
+    } catch (error) {
+      const fields = { error: String(error) };
+      this.#report({ level: 'error', message: 'layers of images cannot be let go', fields });
+    }
+  }
+
+  /** The holds of images, those on tops first. */
+  #held(): (readonly [Digest, Holder, Digest])[] {
+    const layers = [...this.#layers.all()].sort((a, b) => b.depth - a.depth);
+    return layers.flatMap(({ chain }) =>
+      this.#layers.holdersOf(chain).flatMap((holder) => {
+        const root = rootOf(holder);
+        return root === undefined ? [] : [[chain, holder, root] as const];
+      }),
+    );
+  }
+
+  #hold(map: ImageMap, layers: readonly Layer[]): void {
+    for (const layer of layers)
+      for (const [chain, holder] of holdsOf(map, layer)) this.#layers.hold(chain, holder);
+  }
+}

@@ -1,0 +1,127 @@
+import type { Digest } from '../digest.js';
+import { inBatches } from '../in-batches.js';
+import type { Documents } from './documents.js';
+import type { Image } from './image.js';
+import type { ImageIndex } from './image-index.js';
+import { ImageNames } from './image-names.js';
+import { type Reach, reachOf } from './reach.js';
+
+/** An image that has a chain, as its layer with that index. */
+export interface Leading {
+  /** The entry of index.json that leads to the image. */
+  readonly root: Digest;
+  readonly image: Image;
+  readonly index: number;
+}
+
+/** What a version of index.json leads to. */
+export interface ImageMap {
+  readonly version: number;
+  /** The digests of the entries, and what each leads to. */
+  readonly roots: ReadonlyMap<Digest, Reach>;
+  readonly chains: ReadonlyMap<Digest, readonly Leading[]>;
+  /** All blobs that are led to. */
+  readonly digests: ReadonlySet<Digest>;
+  /** Whether that is all: no manifest or config is missing. */
+  readonly complete: boolean;
+}
+
+/**
+ * What index.json leads to. It is found out when somebody needs it: then all manifests and configs are read that
+ * entries lead to which were not there before.
+ */
+export class ImageMaps {
+  readonly #index: ImageIndex;
+  readonly #documents: Documents;
+  #map: ImageMap | undefined;
+  #names: { readonly version: number; readonly names: ImageNames } | undefined;
+  /** Blobs that were missing, and have come. */
+  #came = new Set<Digest>();
+  #missing = new Set<Digest>();
+  #building: Promise<void> | undefined;
+  readonly #listeners: ((map: ImageMap) => void)[] = [];
+
+  constructor(index: ImageIndex, documents: Documents) {
+    this.#index = index;
+    this.#documents = documents;
+  }
+
+  /** Has `built` called with each new map. */
+  onBuilt(built: (map: ImageMap) => void): void {
+    this.#listeners.push(built);
+  }
+
+  /** The map, where it is known for what there is now. */
+  get now(): ImageMap | undefined {
+    return this.#map?.version === this.#index.current.version && this.#came.size === 0
+      ? this.#map
+      : undefined;
+  }
+
+  /** The map of what there is at the call, or later. @throws what reading index.json throws */
+  async current(): Promise<ImageMap> {
+    await this.#index.load();
+    const { version } = this.#index.current;
+    for (;;) {
+      const map = this.#map;
+      if (map !== undefined && map.version >= version && this.#came.size === 0) return map;
+      this.#building ??= this.#build().finally(() => (this.#building = undefined));
+      await this.#building;
+    }
+  }
+
+  /** The names of what there is now. @throws as {@link current} */
+  async names(): Promise<ImageNames> {
+    await this.#index.load();
+    return this.#namesNow().names;
+  }
+
+  /** A blob has come. */
+  placed(digest: Digest): void {
+    if (this.#building !== undefined || this.#missing.has(digest)) this.#came.add(digest);
+  }
+
+  #namesNow(): { readonly version: number; readonly names: ImageNames } {
+    const { version, index } = this.#index.current;
+    if (this.#names?.version !== version) this.#names = { version, names: new ImageNames(index.manifests) };
+    return this.#names;
+  }
+
+  async #build(): Promise<void> {
+    const { version, names } = this.#namesNow();
+    const { entries } = names;
+    const [came, before] = [this.#came, this.#map?.roots];
+    this.#came = new Set();
+    const roots = new Map<Digest, Reach>();
+    const unique = [...new Map(entries.map((entry) => [entry.digest, entry])).values()];
+    await inBatches(unique, async (entry) => {
+      const known = before?.get(entry.digest);
+      const again = known === undefined || known.missing.some((digest) => came.has(digest));
+      roots.set(entry.digest, again ? await reachOf(this.#documents, entry) : known);
+    });
+    const map = mapOf(version, roots);
+    this.#missing = new Set([...roots.values()].flatMap(({ missing }) => missing));
+    // What has come meanwhile may have come after it was looked for.
+    this.#came = new Set([...this.#came].filter((digest) => this.#missing.has(digest)));
+    this.#map = map;
+    for (const built of this.#listeners) built(map);
+  }
+}
+
+function mapOf(version: number, roots: ReadonlyMap<Digest, Reach>): ImageMap {
+  const chains = new Map<Digest, Leading[]>();
+  const digests = new Set<Digest>();
+  let complete = true;
+  for (const [root, reach] of roots) {
+    if (reach.missing.length > 0) complete = false;
+    for (const digest of reach.digests) digests.add(digest);
+    for (const image of reach.images) {
+      for (const [index, { chain }] of image.layers.entries()) {
+        const leading = chains.get(chain);
+        if (leading === undefined) chains.set(chain, [{ root, image, index }]);
+        else leading.push({ root, image, index });
+      }
+    }
+  }
+  return { version, roots, chains, digests, complete };
+}

@@ -1,0 +1,182 @@
+import type { Blobs } from '../blobs.js';
+import type { Digest } from '../digest.js';
+import { CasError } from '../errors.js';
+import type { Layer } from '../layers/layer.js';
+import type { Layers } from '../layers/layers.js';
+import type { Progress } from '../layers/split-tar.js';
+import type { Report } from '../report.js';
+import { type Chosen, chooseImage, imageOf } from './choose-image.js';
+import { type Platform, refNameOf } from './descriptor.js';
+import type { Documents } from './documents.js';
+import { ImageHolds } from './held-by-images.js';
+import type { ImageIndex } from './image-index.js';
+import type { ImageMaps, Leading } from './image-maps.js';
+import type { ImageNames, NamedPlace } from './image-names.js';
+import { bytesOf, imageStatus, type ImageStatus } from './image-status.js';
+import type { Reference } from './manifest.js';
+import { hostPlatform, runsOn } from './platform.js';
+import { Registrations } from './register-image.js';
+
+interface Parts {
+  readonly index: ImageIndex;
+  readonly maps: ImageMaps;
+  readonly documents: Documents;
+  readonly blobs: Blobs;
+  readonly layers: Layers;
+  /** What image indexes are looked through for. Default: that of this machine. */
+  readonly platform: Platform | undefined;
+  readonly report: Report;
+}
+
+/**
+ * The images of index.json and their root file systems, whose layers are registered when they are first used. An entry
+ * of index.json holds all layers that it leads to, and the blobs.
+ */
+export class UnpackedImages {
+  readonly #parts: Parts;
+  readonly #platform: Platform;
+  readonly #registrations: Registrations;
+  readonly #holds: ImageHolds;
+
+  constructor(parts: Parts) {
+    const { index, maps, blobs, layers, report, platform } = parts;
+    this.#parts = parts;
+    this.#platform = platform ?? hostPlatform();
+    this.#holds = new ImageHolds(maps, layers, report);
+    this.#registrations = new Registrations(blobs, layers, report);
+    index.onChange(() => void this.#holds.settle());
+    maps.onBuilt(({ chains }) => this.#registrations.forget((chain) => !chains.has(chain)));
+    blobs.placed = (digest) => {
+      maps.placed(digest);
+      this.#registrations.forget((_chain, blob) => blob === digest);
+    };
+  }
+
+  /** The names of images. @throws CasError INDEX_DAMAGED; the system's error */
+  names(): Promise<ImageNames> {
+    return this.#parts.maps.names();
+  }
+
+  /** When index.json was written, as far as it is known. */
+  get writtenAt(): Date {
+    return this.#parts.index.current.writtenAt;
+  }
+
+  /** The image at a place that has one: for this platform where there are several. @throws the system's errors */
+  choose({ entries }: NamedPlace): Promise<Chosen> {
+    const fits = entries.find(({ platform }) => platform && runsOn(platform, this.#platform));
+    const entry = fits ?? entries[0];
+    if (entry === undefined) throw new CasError('IMAGE_NOT_FOUND');
+    return chooseImage(this.#parts.documents, entry, this.#platform);
+  }
+
+  /** The image of a manifest of an index. @throws the system's errors */
+  async at(manifest: Reference): Promise<Chosen> {
+    const found = await imageOf(this.#parts.documents, manifest);
+    return { entry: manifest, manifest, platforms: new Map(), ...found };
+  }
+
+  /**
+   * The layer of a chain that is none of the store's yet, but one of an image: it is registered, with those below it.
+   * @returns undefined where no image leads to it
+   * @throws as {@link Registrations.register}
+   */
+  async bring(chain: Digest, signal?: AbortSignal): Promise<Layer | undefined> {
+    const { maps } = this.#parts;
+    const map = maps.now ?? (await maps.current().catch(() => undefined));
+    const leading = this.#best(map?.chains.get(chain) ?? []);
+    if (leading === undefined) return undefined;
+    return this.#register(leading, await this.#nameOf(leading.root), signal);
+  }
+
+  /**
+   * Registers all layers of an image; what failed before is tried again.
+   * @throws CasError IMAGE_INVALID where it has none; as {@link Registrations.register}
+   */
+  async unpack(
+    name: string,
+    { entry, image, fault }: Chosen,
+    signal?: AbortSignal,
+    progress: (progress: Progress) => void = () => undefined,
+  ): Promise<Layer> {
+    if (image === undefined || image.layers.length === 0)
+      throw (
+        fault ??
+        new CasError('IMAGE_INVALID', { subject: name, found: 'no image for this platform with layers' })
+      );
+    await this.#parts.layers.load();
+    const chains = new Set(image.layers.map(({ chain }) => chain));
+    const total = image.layers.reduce((sum, { blob }) => sum + blob.size, 0);
+    this.#registrations.forget((chain) => chains.has(chain));
+    const entries = new Map<Digest, number>();
+    const unwatch = this.#registrations.watch((chain, latest) => {
+      if (!chains.has(chain)) return;
+      entries.set(chain, latest.entries);
+      const bytes = bytesOf(image, this.#state);
+      progress({ bytes, total, entries: [...entries.values()].reduce((sum, count) => sum + count, 0) });
+    });
+    try {
+      return await this.#register(
+        { root: entry.digest, image, index: image.layers.length - 1 },
+        name,
+        signal,
+      );
+    } finally {
+      unwatch();
+    }
+  }
+
+  /** Settles when what index.json no longer leads to has been let go. */
+  settle(): Promise<void> {
+    return this.#holds.settle();
+  }
+
+  /** How an image is. */
+  async status(name: string, chosen: Chosen): Promise<ImageStatus> {
+    await this.#parts.layers.load();
+    return imageStatus(name, chosen, this.#state);
+  }
+
+  /** @throws CasError BLOB_HELD where an entry of index.json leads to a blob; INDEX_DAMAGED */
+  async checkUnneeded(digest: Digest): Promise<void> {
+    const { maps } = this.#parts;
+    const { digests, roots } = maps.now ?? (await maps.current());
+    if (!digests.has(digest)) return;
+    const [root] = [...roots].find(([, reach]) => reach.digests.has(digest)) ?? [];
+    throw new CasError('BLOB_HELD', { subject: digest, ...(root && { found: await this.#nameOf(root) }) });
+  }
+
+  /** Ends what is under way. */
+  close(): Promise<void> {
+    return this.#registrations.close();
+  }
+
+  get #state(): { readonly registrations: Registrations; readonly layers: Layers } {
+    return { registrations: this.#registrations, layers: this.#parts.layers };
+  }
+
+  async #register(leading: Leading, name: string, signal?: AbortSignal): Promise<Layer> {
+    try {
+      return await this.#registrations.register(leading, name, signal);
+    } finally {
+      // The entry may have gone meanwhile.
+      void this.#holds.settle();
+    }
+  }
+
+  /** One whose layers are there or have their blobs, where there is such a one. */
+  #best(found: readonly Leading[]): Leading | undefined {
+    const { blobs, layers } = this.#parts;
+    const isWhole = ({ image, index }: Leading): boolean =>
+      image.layers
+        .slice(0, index + 1)
+        .every(({ chain, blob }) => layers.get(chain) !== undefined || blobs.stat(blob.digest) !== undefined);
+    return found.find(isWhole) ?? found[0];
+  }
+
+  async #nameOf(root: Digest): Promise<string> {
+    const { entries } = await this.names();
+    const entry = entries.find(({ digest }) => digest === root);
+    return (entry && refNameOf(entry)) ?? root;
+  }
+}
