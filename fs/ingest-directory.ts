@@ -12,6 +12,7 @@ import { IngestWriter } from './ingest-handle.js';
 import {
   type Attr,
   type AttrChanges,
+  type Awaitable,
   type Caller,
   type DirEntry,
   type FileHandle,
@@ -153,7 +154,7 @@ export class IngestDirectory implements Node {
   }
 
   /** Names are made durable as they are made. */
-  syncDir(): void {
+  syncDir(): Awaitable<void> {
     return undefined;
   }
 
