@@ -1,10 +1,14 @@
 import { constants } from 'node:fs';
 import { type Algorithm, type Digest, digestOf, HEX_LENGTH, hexOf, isHexOf } from '../store/digest.js';
 import { CasError, isCasError } from '../store/errors.js';
+import type { Ingest } from '../store/ingest/ingest.js';
+import type { Named } from '../store/ingest/ingests.js';
 import { attrOf } from './attr.js';
 import { BlobDraft } from './blob-draft.js';
-import { BlobFile } from './blob-file.js';
+import { BlobFile, type BlobFileEvents } from './blob-file.js';
+import { BlobRewrite } from './blob-rewrite.js';
 import { BlobWriter } from './blob-writer.js';
+import { draftRef } from './draft-ref.js';
 import { FsError } from './errors.js';
 import { IngestDirectory, type Move } from './ingest-directory.js';
 import { IngestFile } from './ingest-file.js';
@@ -19,8 +23,12 @@ import {
   type Node,
   type OpenFlags,
 } from './node.js';
+import { Rewrites } from './rewrites.js';
 import type { TreeContext } from './tree.js';
 import { tarNumber } from './view/view-number.js';
+
+/** The permissions of a file that is written in the place of a blob, until it is one. */
+const REWRITE_MODE = 0o644;
 
 /**
  * `blobs/<algorithm>/`. A digest as a name is a blob: it appears by a commit and never changes. Names that tools
@@ -31,6 +39,14 @@ export class BlobDirectory extends IngestDirectory {
   readonly #algorithm: Algorithm;
   /** The nodes that the kernel remembers. */
   readonly #files = new Map<string, BlobFile>();
+  readonly #rewrites = new Rewrites();
+  readonly #events: BlobFileEvents = {
+    forgotten: (file) => {
+      this.#forget(hexOf(file.digest), file);
+    },
+    truncating: (file, caller) =>
+      this.#rewrites.begin(file.digest, caller, () => this.#rewrite(file, caller)),
+  };
 
   constructor(context: TreeContext, algorithm: Algorithm) {
     super(context, `/blobs/${algorithm}`);
@@ -45,8 +61,10 @@ export class BlobDirectory extends IngestDirectory {
     return { ...attrOf(below), ino: own.ino, mode: own.mode, uid: own.uid, gid: own.gid, mtime };
   }
 
-  override async lookup(name: Name): Promise<Node | undefined> {
-    return isHexOf(this.#algorithm, name) ? (this.#blob(name) ?? this.#layer(name)) : super.lookup(name);
+  override async lookup(name: Name, caller?: Caller): Promise<Node | undefined> {
+    if (!isHexOf(this.#algorithm, name)) return this.#isTemporary(name) ? super.lookup(name) : undefined;
+    const rewrite = caller && this.#rewrites.find(digestOf(this.#algorithm, name), caller.pid);
+    return rewrite ?? this.#blob(name) ?? this.#layer(name);
   }
 
   override async *entries(): AsyncIterable<readonly DirEntry[]> {
@@ -55,7 +73,7 @@ export class BlobDirectory extends IngestDirectory {
     }
     yield await this.#layers();
     for await (const batch of super.entries()) {
-      yield batch.filter(({ name }) => !isHexOf(this.#algorithm, name));
+      yield batch.filter(({ name }) => this.#isTemporary(name));
     }
   }
 
@@ -67,16 +85,10 @@ export class BlobDirectory extends IngestDirectory {
   ): Promise<{ node: Node; handle: FileHandle }> {
     const digest = this.#finalName(name);
     if (digest === undefined) return super.create(name, flags, mode, caller);
-    if (this.#blob(name)) {
-      // It was made since the kernel looked: without O_EXCL nobody expects EEXIST.
-      const exclusive = (flags & constants.O_EXCL) !== 0;
-      throw new CasError(exclusive ? 'BLOB_EXISTS' : 'BLOB_IMMUTABLE', { subject: digest });
-    }
-    await this.#dropLeftover(name);
-    const { node, handle } = await super.create(name, flags, mode, caller);
-    if (!(node instanceof IngestFile)) return { node, handle };
-    const writer = new BlobWriter(node.ingest, this.context.store.ingests, digest);
-    return { node: new BlobDraft(node.ingest, writer, () => this.#blob(name)), handle: writer };
+    // Without O_EXCL nobody expects EEXIST where another has made it since the kernel looked.
+    if ((flags & constants.O_EXCL) !== 0 && this.#blob(name))
+      throw new CasError('BLOB_EXISTS', { subject: digest });
+    return this.#draft(digest, mode, caller);
   }
 
   override mkdir(name: Name): Promise<Node> {
@@ -123,6 +135,12 @@ export class BlobDirectory extends IngestDirectory {
     this.changed();
   }
 
+  /** Files that are written under their digest are ingests, but nobody can see them. */
+  protected override async named(name: Name): Promise<Named> {
+    if (!this.#isTemporary(name)) throw new FsError('ENOENT');
+    return super.named(name);
+  }
+
   /**
    * The digest that a name stands for, undefined for a temporary one: hidden (rsync's `.x.AbC`), ending in `.tmp`
    * (regctl) or a whole digest with more behind it (crane).
@@ -130,14 +148,20 @@ export class BlobDirectory extends IngestDirectory {
    */
   #finalName(name: Name): Digest | undefined {
     if (isHexOf(this.#algorithm, name)) return digestOf(this.#algorithm, name);
-    const length = HEX_LENGTH[this.#algorithm];
-    const temporary =
-      /^\.|\.(tmp|temp|part|partial)$/.test(name) || isHexOf(this.#algorithm, name.slice(0, length));
-    if (temporary) return undefined;
+    if (this.#isTemporary(name)) return undefined;
     throw new CasError('DIGEST_INVALID', {
       subject: this.#subject(name),
-      expected: `${length} lower-case hex digits`,
+      expected: `${HEX_LENGTH[this.#algorithm]} lower-case hex digits`,
     });
+  }
+
+  /** See {@link #finalName}. */
+  #isTemporary(name: Name): boolean {
+    const length = HEX_LENGTH[this.#algorithm];
+    return (
+      /^\.|\.(tmp|temp|part|partial)$/.test(name) ||
+      (name.length > length && isHexOf(this.#algorithm, name.slice(0, length)))
+    );
   }
 
   /** The names of the tars of layers that are no blobs. */
@@ -172,24 +196,50 @@ export class BlobDirectory extends IngestDirectory {
     const digest = digestOf(this.#algorithm, hex);
     const stats = store.blobs.stat(digest);
     if (stats === undefined) return undefined;
-    const file =
-      this.#files.get(hex) ??
-      new BlobFile(store, digest, stats, owner, (forgotten) => {
-        if (this.#files.get(hex) === forgotten) this.#files.delete(hex);
-      });
+    const file = this.#files.get(hex) ?? new BlobFile(store, digest, stats, owner, this.#events);
     this.#files.set(hex, file);
     return file;
   }
 
-  /** Removes what a crash left of an earlier attempt at the same name; one under way keeps the name. */
-  async #dropLeftover(name: Name): Promise<void> {
-    const { ingests } = this.context.store;
-    const left = await ingests.find(this.refOf(name));
-    if (left === undefined) return;
-    if (left.locked) throw left.busy();
-    await ingests.remove(left).catch((error: unknown) => {
-      if (!isCasError(error, 'INGEST_NOT_FOUND')) throw error;
+  #forget(hex: string, file: BlobFile): void {
+    if (this.#files.get(hex) === file) this.#files.delete(hex);
+  }
+
+  /** What whoever opens a blob with O_TRUNC finds in its place. */
+  #rewrite(file: BlobFile, { pid, uid, gid }: Caller): Node {
+    const empty = { ...file.attr(), mode: constants.S_IFREG | REWRITE_MODE, uid, gid, size: 0, blocks: 0 };
+    return new BlobRewrite(empty, (caller) => {
+      this.#rewrites.end(pid);
+      return this.#draft(file.digest, REWRITE_MODE, caller);
     });
+  }
+
+  /** A file that is written under its digest, and seen by nobody else until it is committed. */
+  async #draft(
+    digest: Digest,
+    mode: number,
+    caller: Caller,
+  ): Promise<{ node: BlobDraft; handle: FileHandle }> {
+    const hex = hexOf(digest);
+    const ingest = await this.#draftIngest(hex, mode, caller);
+    const writer = new BlobWriter(ingest, this.context.store.ingests, digest, (isNew) => {
+      // A new file under a known name has replaced a damaged one.
+      if (isNew) this.#files.delete(hex);
+      this.changed();
+    });
+    return { node: new BlobDraft(ingest, writer, () => this.#blob(hex)), handle: writer };
+  }
+
+  async #draftIngest(hex: string, mode: number, caller: Caller): Promise<Ingest> {
+    for (;;) {
+      const ref = await draftRef(this.context.store.ingests, this.path, hex);
+      try {
+        return await this.newIngest(ref, mode, caller);
+      } catch (error) {
+        // Another has taken the ref meanwhile.
+        if (!isCasError(error, 'INGEST_EXISTS')) throw error;
+      }
+    }
   }
 
   #subject(name: Name): string {

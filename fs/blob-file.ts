@@ -11,6 +11,7 @@ import { FsError } from './errors.js';
 import {
   type Attr,
   type AttrChanges,
+  type Caller,
   type FileHandle,
   type Node,
   type OpenFlags,
@@ -20,6 +21,13 @@ import {
 const DIGEST = 'user.cas.digest';
 const COMMITTED = 'user.cas.committed';
 
+/** What happens to a {@link BlobFile}. */
+export interface BlobFileEvents {
+  forgotten(file: BlobFile): void;
+  /** Somebody opens it with O_TRUNC. @throws what the answer is */
+  truncating(file: BlobFile, caller: Caller): never;
+}
+
 /** A committed blob. Its content never changes, so the kernel may cache it for as long as it likes. */
 export class BlobFile implements Node {
   readonly type = constants.S_IFREG;
@@ -28,7 +36,7 @@ export class BlobFile implements Node {
   readonly #blobs: Blobs;
   readonly #labels: BlobLabels;
   readonly #owner: { uid: number; gid: number };
-  readonly #onForgotten: (file: BlobFile) => void;
+  readonly #events: BlobFileEvents;
   #stats: BigIntStats;
 
   constructor(
@@ -36,14 +44,14 @@ export class BlobFile implements Node {
     digest: Digest,
     stats: BigIntStats,
     owner: { uid: number; gid: number },
-    onForgotten: (file: BlobFile) => void,
+    events: BlobFileEvents,
   ) {
     this.#blobs = blobs;
     this.#labels = labels;
     this.digest = digest;
     this.#stats = stats;
     this.#owner = owner;
-    this.#onForgotten = onForgotten;
+    this.#events = events;
   }
 
   attr(): Attr {
@@ -64,8 +72,9 @@ export class BlobFile implements Node {
     this.#stats = this.#blobs.stat(this.digest) ?? this.#stats;
   }
 
-  async open(flags: OpenFlags): Promise<FileHandle> {
-    if (wantsWrite(flags) || (flags & constants.O_TRUNC) !== 0) {
+  async open(flags: OpenFlags, caller: Caller): Promise<FileHandle> {
+    if ((flags & constants.O_TRUNC) !== 0) this.#events.truncating(this, caller);
+    if (wantsWrite(flags)) {
       throw new CasError('BLOB_IMMUTABLE', { subject: this.digest });
     }
     const fd = await this.#blobs.open(this.digest);
@@ -78,7 +87,7 @@ export class BlobFile implements Node {
   }
 
   forgotten(): void {
-    this.#onForgotten(this);
+    this.#events.forgotten(this);
   }
 
   listxattr(): readonly string[] {

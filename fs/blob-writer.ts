@@ -12,13 +12,16 @@ import { IngestWriter } from './ingest-handle.js';
 export class BlobWriter extends IngestWriter {
   readonly #ingests: Ingests;
   readonly #digest: Digest;
-  #committing: Promise<unknown> | undefined;
+  readonly #onCommitted: (isNew: boolean) => void;
+  #committing: Promise<void> | undefined;
   #committed = false;
 
-  constructor(ingest: Ingest, ingests: Ingests, digest: Digest) {
+  /** `onCommitted` is told whether the blob is new. */
+  constructor(ingest: Ingest, ingests: Ingests, digest: Digest, onCommitted: (isNew: boolean) => void) {
     super(ingest, { direct: true });
     this.#ingests = ingests;
     this.#digest = digest;
+    this.#onCommitted = onCommitted;
   }
 
   /** Whether its bytes are a blob: nothing more can be written. */
@@ -29,10 +32,9 @@ export class BlobWriter extends IngestWriter {
   /** @throws CasError DIGEST_MISMATCH when the bytes so far are not the digest's */
   async flush(): Promise<void> {
     if (this.#committed) return;
-    this.#committing ??= this.#ingests.commit(this.ingest, { digest: this.#digest });
+    this.#committing ??= this.#commit();
     try {
       await this.#committing;
-      this.#committed = true;
     } finally {
       this.#committing = undefined;
     }
@@ -41,5 +43,11 @@ export class BlobWriter extends IngestWriter {
   override async release(): Promise<void> {
     await super.release();
     if (!this.#committed) await this.#ingests.remove(this.ingest);
+  }
+
+  async #commit(): Promise<void> {
+    const isNew = await this.#ingests.commit(this.ingest, { digest: this.#digest });
+    this.#committed = true;
+    this.#onCommitted(isNew);
   }
 }

@@ -12,6 +12,7 @@ import { IngestWriter } from './ingest-handle.js';
 import {
   type Attr,
   type AttrChanges,
+  type Awaitable,
   type Caller,
   type DirEntry,
   type FileHandle,
@@ -108,10 +109,7 @@ export class IngestDirectory implements Node {
     mode: number,
     caller: Caller,
   ): Promise<{ node: Node; handle: FileHandle }> {
-    const ref = this.refOf(name);
-    const { ingests } = this.context.store;
-    const ingest = await ingests.create(ref, algorithmFor({ ref }), mode & 0o777, caller.pid);
-    await this.#giveTo(ingest, caller);
+    const ingest = await this.newIngest(this.refOf(name), mode, caller);
     this.changed();
     return { node: this.context.fileOf(ingest), handle: new IngestWriter(ingest) };
   }
@@ -156,7 +154,7 @@ export class IngestDirectory implements Node {
   }
 
   /** Names are made durable as they are made. */
-  syncDir(): void {
+  syncDir(): Awaitable<void> {
     return undefined;
   }
 
@@ -173,6 +171,14 @@ export class IngestDirectory implements Node {
       await ingests.rename(named, ref);
     }
     this.changed();
+  }
+
+  /** Makes an ingest of the caller's, who has it for writing. */
+  protected async newIngest(ref: Ref, mode: number, caller: Caller): Promise<Ingest> {
+    const { ingests } = this.context.store;
+    const ingest = await ingests.create(ref, algorithmFor({ ref }), mode & 0o777, caller.pid);
+    await this.#giveTo(ingest, caller);
+    return ingest;
   }
 
   /** What stands under a name. */

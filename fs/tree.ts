@@ -2,6 +2,8 @@ import fs from 'node:fs';
 import { algorithmOf, ALGORITHMS, hexOf } from '../store/digest.js';
 import { INDEX_JSON, OCI_LAYOUT } from '../store/images/index-file.js';
 import type { Ingest } from '../store/ingest/ingest.js';
+import { isKey } from '../store/ingest/shared-directories.js';
+import { nameIn, parentOf } from '../store/ref.js';
 import type { Store } from '../store/store.js';
 import { AlsDirectory } from './als/als-directory.js';
 import { AlsNodes } from './als/als-nodes.js';
@@ -23,6 +25,7 @@ import { LayoutVersion } from './layout/layout-version.js';
 import { nameOf, type Name, type Node } from './node.js';
 import { RootDirectory } from './root-directory.js';
 import { statusDirectory } from './status-directory.js';
+import { SharedDirectory } from './shared-directory.js';
 import { StacksDirectory } from './stacks/stacks-directory.js';
 import { LayerDirectory } from './view/layer-directory.js';
 import { Views } from './view/view.js';
@@ -105,12 +108,14 @@ export function mountTree(store: Store, options: TreeOptions): Tree {
     [nameOf(OCI_LAYOUT), new LayoutVersion(context)],
     [nameOf(INDEX_JSON), new IndexEntry(context)],
   ]);
-  const filesystem = new FileSystem(
-    new RootDirectory(context, children, layout),
-    () => statfs(store.root),
-    views,
-  );
+  const root = new RootDirectory(context, children, layout);
+  const filesystem = new FileSystem(root, () => statfs(store.root), views);
   const tree = { filesystem, layers: new FileSystem(layers, () => statfs(store.root), views), views };
+  store.ingests.onDirectoryExpired = (path) => {
+    const parent = parentOf(path);
+    context.directoryGone(path);
+    tree.filesystem.forgetName(parent === '/' ? root : context.directoryOf(parent), nameOf(nameIn(path)));
+  };
   store.layers.onChange((layer) => {
     const names = chains.changed(layer);
     for (const shown of [tree.filesystem, tree.layers]) {
@@ -138,7 +143,7 @@ function createContext(store: Store, options: TreeOptions): TreeContext {
       return file;
     },
     directoryOf: (path) => {
-      const directory = directories.get(path) ?? new IngestDirectory(context, path);
+      const directory = directories.get(path) ?? directoryAt(context, path);
       directories.set(path, directory);
       return directory;
     },
@@ -154,6 +159,10 @@ function createContext(store: Store, options: TreeOptions): TreeContext {
     },
   };
   return context;
+}
+
+function directoryAt(context: TreeContext, path: string): IngestDirectory {
+  return isKey(path) ? new SharedDirectory(context, path) : new IngestDirectory(context, path);
 }
 
 /** The free space is that of the disk below, as far as the daemon may use it. */

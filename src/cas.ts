@@ -11,9 +11,9 @@ import { VERSION } from './version.js';
 const AFTER_HELP = `
 The store is the one that --root, --mount or CAS_MOUNT_ROOT name, else that of the mount the current directory is in,
 else that of the only mount. Output is a table on a terminal, tab-separated text elsewhere, JSON with --json (one
-object per line for lists). Layers and tar-splits are written as they are: to -o FILE, or to standard output unless that
-is a terminal. \`layer add\`, \`stack push\` and \`image unpack\` show on a terminal how far they are; Ctrl-C leaves nothing
-of the layer that they are at.
+object per line for lists). Layers, tar-splits and archives are written as they are: to -o FILE, or to standard output
+unless that is a terminal. \`layer add\`, \`stack push\`, \`image unpack\`, \`import\` and \`export\` show on a terminal how far
+they are; Ctrl-C leaves nothing of what is not whole.
 
 Exit codes: 0 ok, 1 failure, 2 usage, 10 no store, 11 store locked, 130 interrupted.`;
 
@@ -48,7 +48,8 @@ function program(): Command {
 
 function addCommand(to: Command, { name, help, arguments: wanted = [], options, run }: CasCommand): void {
   const command = to.command(name).description(help).copyInheritedSettings(to);
-  for (const { name, help } of wanted) command.argument(`<${name}>`, help);
+  for (const { name, help, repeatable } of wanted)
+    command.argument(`<${name}${repeatable ? '...' : ''}>`, help);
   for (const { flags, help: what, choices, repeatable, conflicts } of options) {
     const option = command.createOption(flags, what);
     if (choices) option.choices(choices);

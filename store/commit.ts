@@ -57,8 +57,9 @@ export async function commit(
   await ingest.seal();
   let placed: boolean;
   try {
-    const { total, expected: declared } = ingest.record;
-    for (const size of [claim.size, total]) checkSize(ingest, size);
+    const { total, shared, expected: declared } = ingest.record;
+    // containerd looks at its total when it resumes, and may commit another size.
+    for (const size of [claim.size, shared ? undefined : total]) checkSize(ingest, size);
     for (const expected of new Set([digest, declared])) await checkDigest(ingest, expected);
     placed = await publish(ingest, blobs, claim);
   } catch (error) {

@@ -7,10 +7,14 @@ import { quietly, run } from './run.mjs';
 
 const LAYERS = ['base', 'packages', 'removed'];
 
+/** Where the image is, made where it is not there yet. */
+export async function imageDirectory() {
+  return (await run([join(import.meta.dirname, '../image')], { seconds: 900 })).trim();
+}
+
 /** The plain tars of the layers, on the disk that is measured: a list of { path, size, hex }, the base first. */
 export async function imageLayers(context) {
-  const script = join(import.meta.dirname, '../image');
-  const image = (await run([script], { seconds: 900 })).trim();
+  const image = await imageDirectory();
   const digests = readFileSync(join(image, 'sha256sums'), 'utf8');
   const directory = join(context.disk, 'image');
   mkdirSync(directory, { recursive: true });

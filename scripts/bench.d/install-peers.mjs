@@ -1,7 +1,13 @@
 // The peers that are not installed with the packages of the tests, because they are large.
 import { run } from './run.mjs';
 
-const PACKAGES = { podman: 'podman', containerd: 'containerd', umoci: 'umoci', 'tar-split': 'tar-split' };
+const PACKAGES = {
+  skopeo: 'skopeo',
+  podman: 'podman',
+  containerd: 'containerd',
+  umoci: 'umoci',
+  'tar-split': 'tar-split',
+};
 
 /** Installs what is missing of them with apt-get, as root. */
 export async function installPeers(context) {

@@ -9,6 +9,7 @@ import { installPeers } from './install-peers.mjs';
 import { buildPassthrough } from './passthrough.mjs';
 import { table } from './report.mjs';
 import { rows as commitSmall } from './rows/commit-small.mjs';
+import { rows as imageCopy } from './rows/image-copy.mjs';
 import { rows as ingest } from './rows/ingest.mjs';
 import { rows as layerMemory } from './rows/layer-memory.mjs';
 import { rows as layerViews } from './rows/layer-views.mjs';
@@ -25,6 +26,7 @@ const ROWS = {
   ...commitSmall,
   ...resume,
   ...startUp,
+  ...imageCopy,
   ...layers,
   ...layerViews,
   ...layerMemory,
@@ -59,7 +61,7 @@ rows: ${Object.keys(ROWS).join(' ')} (default: all);
   --disk DIR       measure in DIR instead of on a new ext4 (which needs root)
   --repeats N      samples of each figure (default 5, with --quick 3)
   --quick          small sizes, to try the benchmark out: its figures mean nothing
-  --install-peers  install podman, containerd, umoci and tar-split where they are missing
+  --install-peers  install skopeo, podman, containerd, umoci and tar-split where they are missing
   --program FILE   the cas-mount.js to measure (default: the one of this checkout)
 
 The exit code is 1 when a bar is not met. TMPDIR is where the file system image is made.

@@ -20,6 +20,8 @@ export interface CommandArgument {
   /** As the help shows it. */
   readonly name: string;
   readonly help: string;
+  /** It is the last one, and may be given more than once. */
+  readonly repeatable?: true;
 }
 
 /** A command of cas. */

@@ -5,6 +5,7 @@ import type { OperationStatistics } from '../statistics.js';
 import type { Command, CommandGroup } from './command.js';
 import { IMAGE_COMMANDS, IMAGES_COMMAND } from './images.js';
 import { showIngests } from './ingests.js';
+import { ARCHIVE_COMMANDS } from './archives.js';
 import { LAYER_COMMANDS } from './layers.js';
 import { humanSize, type Column } from './output.js';
 import { query } from './query.js';
@@ -51,6 +52,7 @@ export const COMMANDS: readonly (Command | CommandGroup)[] = [
     ],
     run: (client, output, { watch }) => showIngests(client, output, watch !== undefined),
   },
+  ...ARCHIVE_COMMANDS,
   LAYER_COMMANDS,
   STACK_COMMANDS,
   IMAGES_COMMAND,

@@ -4,6 +4,12 @@ import { Failure, TOOL_EXIT } from '../failure.js';
 import type { Output } from './output.js';
 import { ProgressLine } from './watch/progress-line.js';
 
+/** A line that shows how far something is; undefined unless standard error is a terminal. */
+export function progressLine({ format }: Output, name: string): ProgressLine | undefined {
+  const shown = process.stderr.isTTY && process.env['TERM'] !== 'dumb' && format !== 'json';
+  return shown ? new ProgressLine(process.stderr, name) : undefined;
+}
+
 /**
  * Has a layer registered and writes its chain. Where standard error is a terminal, it shows how far that is.
  * @param name what is being registered
@@ -16,8 +22,7 @@ export async function writeRegistration(
   url: string,
   body: Sending['body'],
 ): Promise<void> {
-  const shown = process.stderr.isTTY && process.env['TERM'] !== 'dumb' && output.format !== 'json';
-  const line = shown ? new ProgressLine(process.stderr, name) : undefined;
+  const line = progressLine(output, name);
   let layer: LayerLine | undefined;
   try {
     for await (const told of client.lines(url, { method: 'POST', body }) as AsyncIterable<

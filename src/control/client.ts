@@ -3,7 +3,7 @@ import { pipeline, type Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { linesOf } from '../../store/lines.js';
 import { TOOL_EXIT, Failure } from '../failure.js';
-import { BYTES, type ControlFailure, controlSocket, OUTCOME } from './protocol.js';
+import { BYTES, type ControlFailure, controlSocket, OUTCOME, SIZE } from './protocol.js';
 import type { Route } from './route.js';
 import { withinSocketLimit } from './socket-path.js';
 
@@ -52,10 +52,15 @@ export class ControlClient {
     }
   }
 
-  /** Sends a request that is answered with bytes. They are good only if no error came. */
-  async *bytes(url: string): AsyncGenerator<Buffer> {
+  /**
+   * Sends a request that is answered with bytes. They are good only if no error came.
+   * @param onSize is told how many they are, where that is known
+   */
+  async *bytes(url: string, onSize?: (size: number) => void): AsyncGenerator<Buffer> {
     const response = await this.#send(url, { method: 'GET' });
     try {
+      const size = response.headers[SIZE];
+      if (typeof size === 'string') onSize?.(Number(size));
       for await (const chunk of response) yield chunk as Buffer;
     } catch (error) {
       throw this.#cutShort(error);

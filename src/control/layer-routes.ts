@@ -1,5 +1,3 @@
-import { Readable } from 'node:stream';
-import { createGzip } from 'node:zlib';
 import { CasError } from '../../store/errors.js';
 import { findLayer } from '../../store/layers/find-layer.js';
 import { holdWhile } from '../../store/layers/hold-while.js';
@@ -8,6 +6,7 @@ import type { Layer } from '../../store/layers/layer.js';
 import { tarSplitOf } from '../../store/layers/tar-split.js';
 import { exportTar } from '../../store/split/export.js';
 import type { Store } from '../../store/store.js';
+import { gzipped } from '../gzipped.js';
 import { layerDetail, layerLine, removedLines } from './layer-lines.js';
 import type { LayerLine } from './protocol.js';
 import { register, SOURCES, TAR_SPLIT } from './register.js';
@@ -101,16 +100,4 @@ async function* allLayers(store: Store): AsyncGenerator<LayerLine> {
   const layers = [...store.layers.all()];
   layers.sort((a, b) => a.createdAt.getTime() - b.createdAt.getTime() || (a.chain < b.chain ? -1 : 1));
   for (const layer of layers) yield layerLine(store, layer);
-}
-
-async function* gzipped(lines: AsyncIterable<string>): AsyncGenerator<Buffer> {
-  const source = Readable.from(lines);
-  const gzip = createGzip();
-  source.on('error', (error) => gzip.destroy(error)).pipe(gzip);
-  try {
-    for await (const chunk of gzip) yield chunk as Buffer;
-  } finally {
-    source.destroy();
-    gzip.destroy();
-  }
 }

@@ -73,6 +73,11 @@ export interface RegisteredLine {
   readonly layer: LayerLine;
 }
 
+/** The last line of an import. */
+export interface ImportedLine {
+  readonly images: readonly { readonly name: string | null; readonly digest: string }[];
+}
+
 /** Layers that went since nobody holds them any more, from the top down. Sizes are bytes of tars. */
 export interface Removed {
   readonly removed: readonly { readonly chain: string; readonly diff: string; readonly size: number }[];
@@ -121,6 +126,9 @@ export const BYTES = 'application/octet-stream';
  * Without it the answer is not whole.
  */
 export const OUTCOME = 'cas-outcome';
+
+/** The header of an answer of bytes that tells how many they are, where that is known. */
+export const SIZE = 'cas-size';
 
 /** How every failed request is answered. */
 export interface ControlFailure {

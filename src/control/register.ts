@@ -43,7 +43,8 @@ export function register(
   });
 }
 
-function withSource<T>(
+/** Opens what {@link SOURCES} name. @throws CasError BLOB_NOT_FOUND, LAYER_INVALID where it is no file; the system's error */
+export function withSource<T>(
   { blobs }: Store,
   { path, digest }: Query,
   { body }: Call,

@@ -34,9 +34,12 @@ export interface Route {
 /** An answer that is no JSON. An error on the way is told after the bytes. */
 export class Bytes {
   readonly chunks: AsyncIterable<Buffer>;
+  /** How many they are; undefined where that is not known. */
+  readonly size: number | undefined;
 
-  constructor(chunks: AsyncIterable<Buffer>) {
+  constructor(chunks: AsyncIterable<Buffer>, size?: number) {
     this.chunks = chunks;
+    this.size = size;
   }
 }
 

@@ -2,6 +2,7 @@ import { ALGORITHMS, parseAlgorithm } from '../../store/digest.js';
 import { statusJsonOfAll } from '../../store/ingest/status-json.js';
 import type { LabelCondition } from '../../store/metadata/label-index.js';
 import type { Store } from '../../store/store.js';
+import { ARCHIVE_ROUTES } from './archive-routes.js';
 import { IMAGE_ROUTES } from './image-routes.js';
 import { LAYER_ROUTES } from './layer-routes.js';
 import type { BlobLine } from './protocol.js';
@@ -43,6 +44,7 @@ export const ROUTES: readonly Route[] = [
   ...LAYER_ROUTES,
   ...STACK_ROUTES,
   ...IMAGE_ROUTES,
+  ...ARCHIVE_ROUTES,
 ];
 
 /** Provokes an error that nobody catches, for the test that no client hangs then. */

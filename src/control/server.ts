@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { fastify, type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
 import { CasError } from '../../store/errors.js';
 import { errorFields, type Log } from '../log.js';
-import { BYTES, type ControlFailure, controlSocket, OUTCOME } from './protocol.js';
+import { BYTES, type ControlFailure, controlSocket, OUTCOME, SIZE } from './protocol.js';
 import { Bytes, type Control, type Query, type Route } from './route.js';
 import { withinSocketLimit } from './socket-path.js';
 
@@ -96,7 +96,7 @@ function goneSignal({ raw }: FastifyReply): AbortSignal {
 }
 
 /** How it ended can only be told after the bytes, in a trailer (RFC 9110, 6.5). */
-function sendBytes(reply: FastifyReply, { chunks }: Bytes, failed: Failed): FastifyReply {
+function sendBytes(reply: FastifyReply, { chunks, size }: Bytes, failed: Failed): FastifyReply {
   let failure: ControlFailure | null = null;
   async function* all(): AsyncGenerator<Buffer> {
     try {
@@ -105,6 +105,7 @@ function sendBytes(reply: FastifyReply, { chunks }: Bytes, failed: Failed): Fast
       failure = failed(error);
     }
   }
+  if (size !== undefined) reply.header(SIZE, size);
   return reply
     .type(BYTES)
     .trailer(OUTCOME, () => Promise.resolve(encodeURIComponent(JSON.stringify(failure))))

@@ -20,7 +20,7 @@ export interface Descriptor {
 export const REF_NAME = 'org.opencontainers.image.ref.name';
 
 /** What containerd and BuildKit call the image in full, where {@link REF_NAME} is only its tag. */
-const FULL_NAME = 'io.containerd.image.name';
+export const FULL_NAME = 'io.containerd.image.name';
 
 /** The reference name of an entry of index.json; undefined where it has none. */
 export function refNameOf({ annotations }: Descriptor): string | undefined {

@@ -92,13 +92,14 @@ export class ImageMaps {
     const { entries } = names;
     const [came, before] = [this.#came, this.#map?.roots];
     this.#came = new Set();
-    const roots = new Map<Digest, Reach>();
     const unique = [...new Map(entries.map((entry) => [entry.digest, entry])).values()];
-    await inBatches(unique, async (entry) => {
-      const known = before?.get(entry.digest);
-      const again = known === undefined || known.missing.some((digest) => came.has(digest));
-      roots.set(entry.digest, again ? await reachOf(this.#documents, entry) : known);
+    const reaches = await inBatches(unique, async (entry): Promise<[Digest, Reach]> => {
+      const { digest } = entry;
+      const known = before?.get(digest);
+      const again = known === undefined || known.missing.some((one) => came.has(one));
+      return [digest, again ? await reachOf(this.#documents, entry) : known];
     });
+    const roots = new Map(reaches);
     const map = mapOf(version, roots);
     this.#missing = new Set([...roots.values()].flatMap(({ missing }) => missing));
     // What has come meanwhile may have come after it was looked for.

@@ -110,9 +110,12 @@ export class Registrations {
     } catch (error) {
       if (signal.aborted) throw error;
       const failure = failureFrom(error, `layer ${index + 1} of ${image.layers.length}`, blob.digest);
+      const known = this.failureOf(chain)?.message === failure.message;
       this.#failures.set(chain, { error: failure, blob: blob.digest });
       const fields = { image: name, manifest: image.manifest.digest, error: failure.message };
-      this.#report({ level: 'warn', message: 'a layer of an image cannot be registered', fields });
+      // One look at a path is several lookups.
+      if (!known)
+        this.#report({ level: 'warn', message: 'a layer of an image cannot be registered', fields });
       throw failure;
     } finally {
       this.#progress.delete(chain);

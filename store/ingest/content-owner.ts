@@ -8,6 +8,8 @@ export interface ContentOwner {
   readonly settle: () => Promise<unknown>;
   /** That directory; undefined before and after. */
   readonly directory: () => string | undefined;
+  /** Whether containerd keeps it. */
+  readonly isShared: () => boolean;
   /** Whether it is neither being committed or removed nor gone. */
   readonly isOpen: () => boolean;
   /**
@@ -25,6 +27,7 @@ export interface ContentOwner {
 export function ownerOf(keeper: RecordKeeper, life: Life, damage: Damage): ContentOwner {
   return {
     settle: () => keeper.settle(),
+    isShared: () => keeper.record.shared === true,
     isOpen: () => life.state === 'open',
     decision: () => life.decision(keeper.record.ref),
     spoilt: () => damage.error,

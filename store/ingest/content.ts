@@ -20,6 +20,9 @@ export interface HashPolicy {
 /** The range that no other change may overlap while a file is cut. */
 const EVERYTHING = [0, Infinity] as const;
 
+/** Bytes that are read again about as quickly as a saved state of them is. */
+const SMALL = 1 << 20;
+
 /**
  * The bytes of an ingest, and how far they are hashed. Every change begins by waiting until its obstacle is undefined,
  * and then follows in the same step.
@@ -142,6 +145,8 @@ export class Content {
     if (this.#owner.isOpen()) await this.resume();
     const size = await this.file.makeDurable();
     if (this.#owner.directory() === undefined) return;
+    // containerd syncs before each commit: of a few bytes nothing is worth saving then.
+    if (this.#owner.isShared() && size < SMALL && !this.#checkpoints.underrates(size)) return;
     // Where much is still to be read, its writer shall not wait for it.
     if (this.#progress.isNear) {
       // One that is being made may have begun before the last write.

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import { join } from 'node:path';
-import { ensureDirectory, ifPresent, readNames, replaceFile, unlink } from '../files.js';
+import { ensureDirectory, ifPresent, lstat, readNames, replaceFile, unlink } from '../files.js';
 import { inBatches } from '../in-batches.js';
 
 /**
@@ -15,11 +15,11 @@ export class Directories {
     this.#root = root;
   }
 
-  /** Reads them; what a crash has left half-written is removed. */
-  async load(): Promise<string[]> {
+  /** Reads them, with when each was made; what a crash has left half-written is removed. */
+  async load(): Promise<{ path: string; since: number }[]> {
     const names = await readNames(this.#root);
-    const paths = await inBatches(names, (name) => this.#read(name));
-    return paths.filter((path) => path !== undefined);
+    const found = await inBatches(names, (name) => this.#read(name));
+    return found.filter((directory) => directory !== undefined);
   }
 
   async add(path: string): Promise<void> {
@@ -31,10 +31,10 @@ export class Directories {
     await ifPresent(unlink(join(this.#root, keyOf(path))));
   }
 
-  async #read(name: string): Promise<string | undefined> {
+  async #read(name: string): Promise<{ path: string; since: number } | undefined> {
     const file = join(this.#root, name);
     const path = await fs.promises.readFile(file, 'utf8');
-    if (keyOf(path) === name) return path;
+    if (keyOf(path) === name) return { path, since: Number(lstat(file)?.mtimeMs ?? 0) };
     await unlink(file);
     return undefined;
   }

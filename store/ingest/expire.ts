@@ -1,4 +1,5 @@
 import { isCasError } from '../errors.js';
+import { parseRef } from '../ref.js';
 import type { Report } from '../report.js';
 import { type Expiry, isExpired } from './expiry.js';
 import type { Ingest } from './ingest.js';
@@ -25,6 +26,32 @@ export async function expire(
     report({ level: 'info', message: 'ingest expired', fields });
   }
   return count;
+}
+
+/** What tools make beside the fixed directories. */
+const TEMPORARY = /^\/(?!blobs(\/|$))./;
+
+/**
+ * Removes those directories outside `ingest/` that are empty and in which nobody has made anything for too long.
+ * Whoever has put something there since keeps it.
+ */
+export async function expireDirectories(
+  ingests: Pick<Ingests, 'removeDirectory' | 'onDirectoryExpired'>,
+  candidates: readonly { readonly path: string; readonly touched: number }[],
+  { expiry, report }: { readonly expiry: Expiry; readonly report: Report },
+  now: Date,
+): Promise<void> {
+  for (const { path, touched } of candidates) {
+    if (!TEMPORARY.test(path) || now.getTime() - touched <= expiry.temporary) continue;
+    try {
+      await ingests.removeDirectory(parseRef(path));
+    } catch (error) {
+      if (isCasError(error, 'DIRECTORY_NOT_EMPTY') || isCasError(error, 'DIRECTORY_NOT_FOUND')) continue;
+      throw error;
+    }
+    ingests.onDirectoryExpired(path);
+    report({ level: 'info', message: 'directory expired', fields: { path } });
+  }
 }
 
 function ignoreGone(error: unknown): false {

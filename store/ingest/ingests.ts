@@ -4,13 +4,13 @@ import { type Claim, commit } from '../commit.js';
 import type { Algorithm } from '../digest.js';
 import type { Durability } from '../durability.js';
 import { CasError } from '../errors.js';
-import type { Ref } from '../ref.js';
+import { parentOf, type Ref } from '../ref.js';
 import type { Report } from '../report.js';
 import { algorithmFor } from './algorithm-for.js';
 import type { HashPolicy } from './content.js';
 import { DataFile } from './data-file.js';
 import { Directories } from './directories.js';
-import { expire } from './expire.js';
+import { expire, expireDirectories } from './expire.js';
 import { DEFAULT_EXPIRY, type Expiry } from './expiry.js';
 import { createFresh } from './fresh.js';
 import { Ingest } from './ingest.js';
@@ -18,6 +18,7 @@ import { loadRecords } from './load-records.js';
 import { type Named, Names } from './names.js';
 import { CHECKPOINT_STEP } from './pace.js';
 import { type IngestRecord, moveRecord, removeRecord } from './record.js';
+import { SharedDirectories } from './shared-directories.js';
 import type { IngestStatus } from './status.js';
 
 export type { Named };
@@ -44,6 +45,7 @@ export class Ingests {
   readonly #options: Required<IngestsOptions>;
   readonly #openedAt = new Date();
   readonly #directories: Directories;
+  readonly #shared: SharedDirectories;
   readonly #names = new Names();
   /** The ingests without a directory: those that are likely to be committed soon. */
   readonly #fresh = new Set<Ingest>();
@@ -53,6 +55,8 @@ export class Ingests {
    */
   readonly #changing = new Map<Ref, Promise<unknown>>();
   #loaded: Promise<void> | undefined;
+  /** Told of each directory that is removed because nobody uses it. */
+  onDirectoryExpired: (path: string) => void = () => undefined;
 
   constructor(root: string, blobs: Blobs, durability: Durability, options: IngestsOptions = {}) {
     this.#root = root;
@@ -60,6 +64,7 @@ export class Ingests {
     this.#durability = durability;
     this.#options = { ...DEFAULTS, ...options };
     this.#directories = new Directories(join(root, 'directories'));
+    this.#shared = new SharedDirectories(join(root, 'ingest'));
   }
 
   /** Reads what earlier runs left, once, when it is first asked for. What a crash left half-made is removed. */
@@ -142,6 +147,7 @@ export class Ingests {
       else if (target.locked) throw target.busy();
       else await this.remove(target);
     }
+    if (ingest.record.shared) throw new CasError('INGEST_SHARED', { subject: ingest.ref });
     if (!ingest.committed) ingest.checkOpen();
     await this.#change([ingest.ref, ref], this.#move(ingest, ref));
   }
@@ -155,7 +161,7 @@ export class Ingests {
     }
     this.#names.set(path, 'directory');
     try {
-      await this.#directories.add(path);
+      if (!(await this.#shared.make(path))) await this.#directories.add(path);
     } catch (error) {
       // Something that was put into it meanwhile keeps it.
       if (this.#names.children(path).size === 0) this.#names.delete(path);
@@ -169,11 +175,17 @@ export class Ingests {
     if (this.#names.get(path) !== 'directory') throw new CasError('DIRECTORY_NOT_FOUND', { subject: path });
     this.#names.delete(path);
     try {
-      await this.#directories.remove(path);
+      if (this.sharedPath(path) === undefined) await this.#directories.remove(path);
+      else await this.#shared.remove(path);
     } catch (error) {
       this.#names.set(path, 'directory');
       throw error;
     }
+  }
+
+  /** Where a directory that containerd has made is in the store; see {@link SharedDirectories}. */
+  sharedPath(directory: string): string | undefined {
+    return this.#shared.path(directory);
   }
 
   /** What can be seen of all ingests, oldest first. */
@@ -184,12 +196,15 @@ export class Ingests {
   }
 
   /**
-   * Removes the ingests that nobody has written for too long. Those that are open stay.
-   * @returns how many
+   * Removes the ingests that nobody has written for too long, unless they are open, and the directories outside
+   * `ingest/` that have been empty for as long.
+   * @returns how many ingests
    */
   async expire(now = new Date()): Promise<number> {
     await this.load();
-    return expire(this, [...this.#names.ingests()], this.#options, now);
+    const count = await expire(this, [...this.#names.ingests()], this.#options, now);
+    await expireDirectories(this, this.#names.empty(), this.#options, now);
+    return count;
   }
 
   /** Writes down what is only in memory and closes all files. */
@@ -227,7 +242,8 @@ export class Ingests {
   }
 
   async #create(ref: Ref, algorithm: Algorithm, mode: number, thread?: number): Promise<Ingest> {
-    const { record, data } = await createFresh(this.#root, ref, mode);
+    const { record, data } =
+      (await this.#shared.createData(ref, mode)) ?? (await createFresh(this.#root, ref, mode));
     const file = new DataFile(record.data, this.#durability, 0, record.startedAt, { fd: data });
     const ingest = this.#add(record, file, algorithm);
     if (record.directory === undefined) this.#fresh.add(ingest);
@@ -239,16 +255,8 @@ export class Ingests {
     const { report } = this.#options;
     const policy = this.#options;
     const onSettled = (settled: Ingest): boolean => this.#fresh.delete(settled);
-    const ingest = new Ingest({
-      root: this.#root,
-      record,
-      file,
-      algorithm,
-      policy,
-      saved,
-      report,
-      onSettled,
-    });
+    const parts = { record, file, algorithm, policy, saved, report, onSettled };
+    const ingest = new Ingest({ root: this.#root, ...parts });
     this.#names.set(record.ref, ingest);
     return ingest;
   }
@@ -270,7 +278,7 @@ export class Ingests {
   }
 
   async #load(): Promise<void> {
-    for (const path of await this.#directories.load()) this.#names.set(path, 'directory');
+    for (const { path, since } of await this.#directories.load()) this.#names.set(path, 'directory', since);
     const context = {
       keepsOrder: this.#durability.keepsOrder,
       openedAt: this.#openedAt,
@@ -279,6 +287,7 @@ export class Ingests {
     for (const { record, size, updatedAt, linked, saved } of await loadRecords(this.#root, context)) {
       const file = new DataFile(record.data, this.#durability, size, updatedAt, record);
       const ingest = this.#add(record, file, algorithmFor(record), saved);
+      if (record.shared) this.#shared.add(parentOf(record.ref));
       if (linked) await ingest.commit();
     }
   }

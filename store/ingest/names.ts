@@ -14,6 +14,8 @@ export class Names {
     ['', new Map()],
     ['/', new Map()],
   ]);
+  /** When a name in each last came or went, in milliseconds since the epoch. */
+  readonly #touched = new Map<string, number>();
 
   get(path: string): Named | undefined {
     return this.#directories.has(path)
@@ -26,15 +28,17 @@ export class Names {
     return this.#directories.get(directory) ?? new Map();
   }
 
-  /** Adds a name and the directories above it. */
-  set(path: string, named: Named): void {
+  /** Adds a name and the directories above it. `since` is when a directory came to be. */
+  set(path: string, named: Named, since = Date.now()): void {
     if (named === 'directory') {
       if (this.#directories.has(path)) return;
       this.#directories.set(path, new Map());
+      this.#touched.set(path, since);
     }
     const parent = parentOf(path);
-    if (!this.#directories.has(parent)) this.set(parent, 'directory');
+    if (!this.#directories.has(parent)) this.set(parent, 'directory', since);
     this.#directories.get(parent)?.set(nameIn(path), named);
+    this.#touched.set(parent, Math.max(since, this.#touched.get(parent) ?? 0));
   }
 
   /**
@@ -47,7 +51,18 @@ export class Names {
       throw new CasError('DIRECTORY_NOT_EMPTY', { subject: path, found: `${children.size} names` });
     }
     this.#directories.delete(path);
-    this.#directories.get(parentOf(path))?.delete(nameIn(path));
+    this.#touched.delete(path);
+    const parent = parentOf(path);
+    this.#directories.get(parent)?.delete(nameIn(path));
+    if (this.#directories.has(parent)) this.#touched.set(parent, Date.now());
+  }
+
+  /** The empty directories, the longest paths first, with when a name in each last came or went. */
+  empty(): { readonly path: string; readonly touched: number }[] {
+    const empty = [...this.#directories].filter(([, children]) => children.size === 0).map(([path]) => path);
+    return empty
+      .sort((a, b) => b.length - a.length)
+      .map((path) => ({ path, touched: this.#touched.get(path) ?? 0 }));
   }
 
   /** All ingests, in no particular order. */

@@ -22,7 +22,7 @@ interface Run {
   /** Settles when all that was queued so far is hashed. */
   tail: Promise<void>;
   waiting: number;
-  /** The last piece of work, as long as it has not begun: what follows can be added. */
+  /** The last piece of work, as long as more can be added. */
   gathering: Gathered | undefined;
   abandoned: boolean;
 }
@@ -69,8 +69,7 @@ export class Prefix {
   append(data: Uint8Array): Promise<void> | undefined {
     this.#end += data.length;
     const run = this.#run;
-    const idle = run.waiting === 0 && run.hasher !== undefined;
-    if (data.length <= GATHERED && !(idle && data.length <= DIRECT_LIMIT)) {
+    if (data.length <= GATHERED && (data.length > DIRECT_LIMIT || run.gathering !== undefined)) {
       this.#gather(data);
       return undefined;
     }
@@ -84,7 +83,7 @@ export class Prefix {
   /** Queues the bytes of the file `fd` from `end` up to `until`, which must all be there. */
   catchUp(fd: number, until: number): Promise<void> {
     const start = this.#end;
-    if (until <= start) return this.settled();
+    if (until <= start) return this.#run.tail;
     this.#end = until;
     const run = this.#run;
     // What is read from the file holds no memory of a writer, so it does not count as backlog.
@@ -95,6 +94,7 @@ export class Prefix {
   reset(start?: HashState): void {
     const old = this.#run;
     old.abandoned = true;
+    endGathering(old);
     void old.tail.catch(() => undefined).then(() => old.hasher?.dispose());
     this.#run = newRun(start);
     this.#end = start?.offset ?? 0;
@@ -112,6 +112,7 @@ export class Prefix {
 
   /** Settles when all that was queued is hashed; rejects with the error that stopped it. */
   settled(): Promise<void> {
+    endGathering(this.#run);
     return this.#run.tail;
   }
 
@@ -139,25 +140,32 @@ export class Prefix {
   #gather(data: Uint8Array): void {
     const run = this.#run;
     this.#backlog += data.length;
-    if (run.gathering?.add(data) === true) return;
+    const gathered = run.gathering ?? this.#beginGathering(run);
+    run.gathering = gathered.add(data) ? gathered : undefined;
+  }
+
+  /** Queues what is going to be gathered. */
+  #beginGathering(run: Run): Gathered {
     const gathered = new Gathered();
-    gathered.add(data);
     const hashed = this.#queue(0, async (hasher) => {
+      await gathered.complete;
       if (run.gathering === gathered) run.gathering = undefined;
       if (!run.abandoned) await hasher.update(gathered.bytes);
     });
-    run.gathering = gathered;
     const free = (): void => {
+      gathered.end();
+      if (run.gathering === gathered) run.gathering = undefined;
       this.#backlog -= gathered.length;
       gathered.free();
     };
     hashed.then(free, free);
+    return gathered;
   }
 
   #queue<T>(size: number, work: (hasher: Hasher) => T | Promise<T>): Promise<T> {
     const run = this.#run;
     run.waiting++;
-    run.gathering = undefined;
+    endGathering(run);
     this.#backlog += size;
     const done = run.tail
       .then(async () => {
@@ -173,6 +181,12 @@ export class Prefix {
     this.#recent = [...this.#recent.slice(-(PIECES_AHEAD - 1)), run.tail];
     return done;
   }
+}
+
+/** What comes next is not hashed with what came before. */
+function endGathering(run: Run): void {
+  run.gathering?.end();
+  run.gathering = undefined;
 }
 
 function newRun(start?: HashState): Run {

@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import { basename, join } from 'node:path';
 import { isDigest } from '../digest.js';
 import { ifPresent, lstat, readNames, replaceFile, unlink } from '../files.js';
-import { parseRef, type Ref } from '../ref.js';
+import { parseRef, type Ref, refWithin } from '../ref.js';
 import { readSeals } from './checkpoints/state-files.js';
 import type { WrittenSeal } from './checkpoints/seal.js';
 import { dataPath, type SettledRecord, writeMode } from './record.js';
@@ -29,6 +29,7 @@ export async function readRecord(directory: string): Promise<FoundIngest | undef
   if (data?.isFile() !== true) return undefined;
   const ref = (await readText(directory, 'ref')) ?? (data.size > 0n ? lostRef(directory) : undefined);
   if (ref === undefined) return undefined;
+  const shared = await isShared(directory);
   const [startedAt, updatedAt, total, expected, error, failure] = await Promise.all(
     ['startedat', 'updatedat', 'total', 'expected', 'error', 'failure'].map((name) =>
       readText(directory, name),
@@ -37,7 +38,8 @@ export async function readRecord(directory: string): Promise<FoundIngest | undef
   const updated = readTime(updatedAt) ?? data.mtime;
   return {
     record: {
-      ref: parseRef(ref),
+      ref: shared ? refWithin(basename(directory), 'data') : parseRef(ref),
+      ...(shared ? { shared } : {}),
       directory,
       data: dataPath(directory),
       startedAt: readTime(startedAt) ?? data.birthtime,
@@ -63,6 +65,12 @@ export async function tidyRecord({ record, linked }: FoundIngest): Promise<void>
   if (mode === undefined) return;
   if (!linked && /^[0-7]{1,3}$/.test(mode)) await fs.promises.chmod(data, parseInt(mode, 8));
   await writeMode(directory, undefined);
+}
+
+/** Ours are 0700. containerd's are 0755, which its umask may narrow: then it is taken for one of ours. */
+async function isShared(directory: string): Promise<true | undefined> {
+  const { mode } = await fs.promises.stat(directory);
+  return (mode & 0o077) === 0 ? undefined : true;
 }
 
 function lostRef(directory: string): Ref {

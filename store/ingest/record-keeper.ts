@@ -71,8 +71,9 @@ export class RecordKeeper {
     if (this.fresh) this.#record = await makeWritable(this.#record);
   }
 
-  /** Writes down the times. */
-  writeTimes(updatedAt: Date): Promise<void> {
+  /** Writes down the times. containerd writes its own. */
+  async writeTimes(updatedAt: Date): Promise<void> {
+    if (this.#record.shared) return;
     return this.changes.run(async () => {
       const record = await this.settle();
       await writeTimes(record, updatedAt);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Digest } from '../digest.js';
 import { createFile, ifPresent, isCode, mkdir, rename, replaceFile, rmdir, unlink } from '../files.js';
 import type { Ref } from '../ref.js';
+import { clearShared } from './clear-shared.js';
 
 /** What is declared of an ingest before its bytes are complete. */
 export interface Expectations {
@@ -23,6 +24,8 @@ export interface IngestRecord extends Expectations {
   readonly data: string;
   /** Undefined while the ingest is fresh. */
   readonly directory: string | undefined;
+  /** The directory is containerd's, and its `ref` is that by which containerd knows it; see {@link SharedDirectories}. */
+  readonly shared?: true;
   /** What a fresh ingest's file is to have once it has a directory. */
   readonly permissions?: number;
   readonly startedAt: Date;
@@ -122,6 +125,7 @@ export async function moveRecord(record: SettledRecord, ref: Ref): Promise<Settl
 
 /** Ends a {@link moveRecord} that a crash cut short: the directory follows the ref. Undefined where another has it. */
 export async function finishMove(record: SettledRecord): Promise<SettledRecord | undefined> {
+  if (record.shared) return record;
   const directory = join(record.directory, '..', keyOf(record.ref));
   if (directory === record.directory) return record;
   try {
@@ -134,8 +138,9 @@ export async function finishMove(record: SettledRecord): Promise<SettledRecord |
 }
 
 /** Removes what is on disk of an ingest. */
-export async function removeRecord({ directory, data }: IngestRecord): Promise<void> {
+export async function removeRecord({ directory, data, shared }: IngestRecord): Promise<void> {
   if (directory === undefined) await ifPresent(unlink(data));
+  else if (shared) await clearShared(directory);
   else await removeDirectory(directory);
 }
 

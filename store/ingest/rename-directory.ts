@@ -1,7 +1,8 @@
+import { CasError } from '../errors.js';
 import { type Ref, refWithin } from '../ref.js';
 import type { Ingests } from './ingests.js';
 
-type Tree = Pick<Ingests, 'children' | 'get' | 'makeDirectory' | 'removeDirectory' | 'rename'>;
+type Tree = Pick<Ingests, 'children' | 'get' | 'sharedPath' | 'makeDirectory' | 'removeDirectory' | 'rename'>;
 
 /**
  * Gives a directory another path, with all that is in it; an empty one that stands there is replaced. A crash
@@ -10,6 +11,7 @@ type Tree = Pick<Ingests, 'children' | 'get' | 'makeDirectory' | 'removeDirector
  *   DIRECTORY_NOT_EMPTY, INGEST_EXISTS for what stands there
  */
 export async function renameDirectory(ingests: Tree, from: Ref, to: Ref): Promise<void> {
+  if (ingests.sharedPath(from) !== undefined) throw new CasError('INGEST_SHARED', { subject: from });
   checkPaths(ingests, from, to);
   await move(ingests, from, to);
 }

@@ -174,11 +174,14 @@ const seed = fc.nat(5);
 const size = fc.oneof(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 40_000 }));
 const offset = fc.oneof(fc.nat(60), fc.nat(60_000));
 
+/** How often the subject is restarted among the commands. */
+export type Restarts = 'often' | 'rarely';
+
 /** All commands, the frequent ones several times. */
-export function allCommands(restarts: boolean): fc.Arbitrary<Command>[] {
+export function allCommands(restarts: Restarts): fc.Arbitrary<Command>[] {
   const writes = fc.tuple(index, offset, size, seed).map((drawn) => write(...drawn));
   const opens = fc.tuple(index, fc.boolean()).map((drawn) => open(...drawn));
-  return [
+  const others = [
     opens,
     opens,
     writes,
@@ -192,6 +195,9 @@ export function allCommands(restarts: boolean): fc.Arbitrary<Command>[] {
     fc.tuple(index, index).map((drawn) => move(...drawn)),
     index.map(abort),
     index.map(removeBlob),
-    ...(restarts ? [fc.constant(null).map(restart)] : []),
+  ];
+  return [
+    ...(restarts === 'often' ? others : [others, others, others].flat()),
+    fc.constant(null).map(restart),
   ];
 }

@@ -1,16 +1,16 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { propertySettings } from '../helpers/properties.js';
-import { allCommands } from './model-commands.js';
+import { allCommands, type Restarts } from './model-commands.js';
 import { clear, compare, Model, type Real } from './model.js';
 import type { SuiteOptions } from './suite.js';
 import type { Subject } from './subject.js';
 
-/** How many random runs are made, each of up to as many steps, and whether restarts are among them. */
+/** How many random runs are made, each of up to as many steps. */
 interface Extent {
   readonly runs: number;
   readonly steps: number;
-  readonly restarts: boolean;
+  readonly restarts: Restarts;
 }
 
 let runs = 0;

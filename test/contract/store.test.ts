@@ -8,4 +8,4 @@ import { contractSuite } from './suite.js';
 const open = async (t: ExecutionContext): Promise<Subject> => storeSubject(await temporaryStore(t));
 
 contractSuite({ name: 'store', open });
-modelTest({ name: 'store', open }, { runs: 120, steps: 60, restarts: true });
+modelTest({ name: 'store', open }, { runs: 120, steps: 60, restarts: 'often' });

@@ -129,6 +129,41 @@ export const treeIngestRules: Rules<PathOperations> = {
     t.is(await errnoFrom(() => subject.stat(to)), 'ENOENT');
   },
 
+  "containerd's small files are no ingests, and stay where containerd looks for them": async (check) => {
+    const { t, subject } = check;
+    const content = check.bytes(5000);
+    const blob = blobPath(await check.digest(content));
+    const directory = `ingest/${blobPath(await check.digest(check.bytes(20))).slice(-64)}`;
+    const other = `ingest/${check.ref()}`;
+    await subject.mkdir(directory);
+    await file(check, `${directory}/ref`, Buffer.from('1/default/x'));
+    for (const time of ['2024-05-06T07:08:09.000000001Z', '2024-05-06T07:08:09.000000002Z']) {
+      await file(check, `${directory}/updatedat.tmp`, Buffer.from(time));
+      await subject.rename(`${directory}/updatedat.tmp`, `${directory}/updatedat`);
+      check.same(await contentOf(check, `${directory}/updatedat`), Buffer.from(time));
+    }
+    await file(check, `${directory}/data`, content.subarray(0, 1000));
+    for (const path of ['/ref', '/data', ''])
+      t.is(await errnoFrom(() => subject.rename(directory + path, other)), 'EXDEV', path);
+    await file(check, other, content);
+    t.is(await errnoFrom(() => subject.rename(other, `${directory}/ref`)), 'EXDEV');
+    await subject.restart();
+    t.deepEqual((await subject.readdir(directory)).sort(), ['data', 'ref', 'updatedat']);
+    t.is((await subject.readdir('ingest')).filter((name) => directory.endsWith(name)).length, 1);
+    check.same(await contentOf(check, `${directory}/ref`), Buffer.from('1/default/x'));
+    const rest = await subject.open(`${directory}/data`, O_WRONLY | O_CREAT);
+    await rest.write(content.subarray(1000), 1000);
+    await rest.sync();
+    await rest.close();
+    await subject.rename(`${directory}/data`, blob);
+    check.same(await contentOf(check, blob), content);
+    t.is(await errnoFrom(() => subject.rmdir(directory)), 'ENOTEMPTY');
+    for (const name of await subject.readdir(directory)) await subject.unlink(`${directory}/${name}`);
+    await subject.rmdir(directory);
+    t.is(await errnoFrom(() => subject.stat(directory)), 'ENOENT');
+    await subject.unlink(other);
+  },
+
   'directories outlive a restart, empty or not': async (check) => {
     const { t, subject } = check;
     const directory = `ingest/${check.ref()}`;

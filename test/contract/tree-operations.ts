@@ -44,31 +44,40 @@ export function treeOperations(tree: () => FileSystem, restart: () => Promise<vo
     at(path, async (id) => {
       await tree().setattr(id, changes, CALLER);
     });
-  return {
-    open: (path, flags, mode = 0o644) =>
-      within(path, async (parent, name) => {
-        const fs = tree();
-        let found = await absentAsUndefined(fs.lookup(parent, name, CALLER));
-        if (found === undefined) {
-          if ((flags & constants.O_CREAT) === 0) throw new FsError('ENOENT');
-          try {
-            const { entry, opened } = await fs.create(parent, name, flags, mode, CALLER);
-            return openFile(fs, entry.id, opened.handle);
-          } catch (error) {
-            // The kernel looks up and creates in one step; here another may have come between.
-            if (errnoNameOf(error) !== 'EEXIST') throw error;
-            found = await fs.lookup(parent, name, CALLER);
-          }
-        }
+  const open = (path: Path, flags: number, mode: number): Promise<OpenFile> =>
+    within(path, async (parent, name) => {
+      const fs = tree();
+      let found = await absentAsUndefined(fs.lookup(parent, name, CALLER));
+      if (found === undefined) {
+        if ((flags & constants.O_CREAT) === 0) throw new FsError('ENOENT');
         try {
-          if ((flags & constants.O_EXCL) !== 0) throw new FsError('EEXIST');
-          const { handle } = await fs.open(found.id, flags, CALLER);
-          return openFile(fs, found.id, handle);
+          const { entry, opened } = await fs.create(parent, name, flags, mode, CALLER);
+          return openFile(fs, entry.id, opened.handle);
         } catch (error) {
-          fs.forget(found.id, 1);
-          throw error;
+          // The kernel looks up and creates in one step; here another may have come between.
+          if (errnoNameOf(error) !== 'EEXIST') throw error;
+          found = await fs.lookup(parent, name, CALLER);
         }
-      }),
+      }
+      try {
+        if ((flags & constants.O_EXCL) !== 0) throw new FsError('EEXIST');
+        const { handle } = await fs.open(found.id, flags, CALLER);
+        return openFile(fs, found.id, handle);
+      } catch (error) {
+        fs.forget(found.id, 1);
+        throw error;
+      }
+    });
+  return {
+    // As the kernel does, with each name looked up again.
+    open: async (path, flags, mode = 0o644) => {
+      try {
+        return await open(path, flags, mode);
+      } catch (error) {
+        if (errnoNameOf(error) !== 'ESTALE') throw error;
+        return open(path, flags, mode);
+      }
+    },
     stat: (path) => at(path, async (id) => statOf(await tree().getattr(id))),
     readdir: (path) => at(path, (id) => listNames(tree(), id)),
     mkdir: (path) =>

@@ -18,5 +18,5 @@ contractSuite({ name: 'tree', open: async (t) => treeSubject(await open(t)) });
 treeSuite({ name: 'tree', open });
 modelTest(
   { name: 'tree', open: async (t) => treeSubject(await open(t)) },
-  { runs: 80, steps: 60, restarts: true },
+  { runs: 80, steps: 60, restarts: 'often' },
 );

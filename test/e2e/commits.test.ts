@@ -103,6 +103,55 @@ const rules: Rules = {
     await sh(script, { ...(await source()), other: (await source()).src });
   },
 
+  'a file under the digest of a blob is written beside it, and checked': async ({
+    answers,
+    variant,
+    source,
+    sh,
+  }) => {
+    const rewriting = `
+      for round in 1 2; do cat "$src" > "$blob"; done
+      fails 'Bad message' dd if=/dev/zero of="$blob" count=1 status=none
+      fails 'Bad message' cp /etc/passwd "$blob"
+      is "$(stat -c '%i %s %a %u %g %Y' "$blob")" "$before"
+      printf damaged > "$scratch/$ref"
+      cat "$scratch/$ref" > "$store/$blob"
+      cat "$src" > "$blob"`;
+    const script = `
+      cp "$src" "$blob"
+      before=$(stat -c '%i %s %a %u %g %Y' "$blob")
+      fails '${answers.writeBlob}' truncate -s 0 "$blob"
+      ${variant.user ? `fails 'Permission denied' overwrite "$blob" x` : rewriting}
+      cmp "$src" "$blob"
+      is "$(ls -A blobs/sha256 | grep -c "$hex")" 1`;
+    await sh(script, await source());
+  },
+
+  'tools lock, change and remove their directories beside the fixed ones': async ({ source, sh }) => {
+    const script = `
+      mkdir -m 0700 ".umoci-$ref"
+      is "$(stat -c %a ".umoci-$ref")" 700
+      exec 3< ".umoci-$ref"
+      flock -n 3
+      fails '' flock -n ".umoci-$ref" true
+      flock -u 3
+      flock -n ".umoci-$ref" true
+      sync ".umoci-$ref"
+      for temporary in ".umoci-$ref/blob" "oci-put-blob-$ref" "ingest/\${hex}_123"; do
+        (set -C; cat "$src" > "$temporary")
+        fails 'cannot overwrite' bash -c 'set -C; > "$0"' "$temporary"
+        chmod 0444 "$temporary"
+        sync "$temporary"
+        mv -f "$temporary" "$blob"
+        cmp "$src" "$blob"
+      done
+      exec 4> ".umoci-$ref/open"
+      rm ".umoci-$ref/open"
+      rmdir ".umoci-$ref"
+      exec 3<&- 4>&-`;
+    await sh(script, await source());
+  },
+
   'no content is content too, however it is committed': async ({ sh }) => {
     const script = `
       for tool in sha256:sha256sum sha512:sha512sum blake3:b3sum; do
@@ -161,7 +210,6 @@ const rules: Rules = {
     const script = `
       cp "$src" "$blob"
       before=$(stat -c '%i %s %a %u %g %Y' "$blob")
-      fails '${writeBlob}' overwrite "$blob" x
       fails '${writeBlob}' append "$blob" x
       fails '${writeBlob}' truncate -s 0 "$blob"
       fails '${writeBlob}' dd if=/dev/zero of="$blob" count=1 conv=notrunc status=none

@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { mountAt } from '../../fs/mounts.js';
+import { ControlClient } from '../../src/control/client.js';
 import { CAS_MOUNT, isAlive, type Result, run, Site, until } from '../src/process/site.js';
 import type { Variant } from './variants.js';
 
@@ -130,8 +131,7 @@ export class Mount {
 
   /** What the daemon tells of itself. */
   async status(): Promise<Status> {
-    const { stdout } = await this.site.cas(['--root', this.site.store, '--json', 'status']);
-    return JSON.parse(stdout) as Status;
+    return (await new ControlClient(this.site.store).get('/v1/status')) as Status;
   }
 
   /** Kills the daemon by SIGKILL and waits until it is gone. */

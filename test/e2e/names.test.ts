@@ -1,5 +1,5 @@
 import { type Rules, suite } from './suite.js';
-import { ALL } from './variants.js';
+import { EACH } from './variants.js';
 
 /** Which names there can be, in every place where one can be made. */
 const rules: Rules = {
@@ -81,4 +81,4 @@ const rules: Rules = {
   },
 };
 
-suite(ALL, rules);
+suite(EACH, rules);

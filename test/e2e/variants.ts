@@ -19,8 +19,14 @@ export const ALL: readonly Variant[] = [
   ...AS_ROOT.map((variant) => ({ ...variant, name: `${variant.name}, unprivileged`, user: true })),
 ];
 
+/**
+ * Both transports, and both kinds of user, but not each transport with each user: for what the kernel and the daemon
+ * do between them, whoever asks.
+ */
+export const EACH = ALL.filter(({ transport, user }) => transport === 'kernel' || !user);
+
 /** Each way in which layers are shown: by a mount of their own within the mount, as root, or by the mount itself. */
-export const LAYER_VARIANTS = ALL.filter(({ transport, user }) => transport === 'kernel' || !user);
+export const LAYER_VARIANTS = EACH;
 
 /** What is answered, where that depends on the transport or on who asks: the texts are those of strerror(3). */
 export interface Answers {

@@ -73,7 +73,7 @@ const DAMAGES: Readonly<Record<string, [damage: (root: string) => unknown, viola
 };
 
 for (const [title, [damage, expected]] of Object.entries(DAMAGES)) {
-  test(`the verifier finds ${title}`, async (t) => {
+  test.serial(`the verifier finds ${title}`, async (t) => {
     const root = `${temporaryDirectory(t)}/store`;
     makeStore(root);
     damage(root);

@@ -142,19 +142,26 @@ test('what is not committed in the end is dropped, with its descriptor', async (
   t.is(fs.files.size, 0);
 });
 
-test('a name that is being written is neither listed nor found, and taken', async (t) => {
-  const { fs, parent, name, create, write } = await direct(t);
+test('a name that is being written is neither listed nor found, and others may write it, too', async (t) => {
+  const { tree, fs, parent, name, create, write } = await direct(t);
   const handle = await create();
+  const second = await create();
+  const refs = (await tree.opened.store.ingests.list()).map(({ ref }) =>
+    nameOf(ref.slice('/blobs/sha256/'.length)),
+  );
+  t.deepEqual(refs, [name, `2-${name}`]);
+  for (const ref of refs) {
+    await t.throwsAsync(fs.lookup(parent, ref, CALLER), { message: 'ENOENT' });
+    t.is(await errnoFrom(() => fs.unlink(parent, ref, CALLER)), 'ENOENT');
+  }
   await write(handle, 0, 100_000);
   t.deepEqual(await listNames(fs, parent), []);
-  await t.throwsAsync(fs.lookup(parent, name, CALLER), { message: 'ENOENT' });
-  t.is(await errnoFrom(create), 'EBUSY');
-  t.is(await errnoFrom(() => fs.unlink(parent, name, CALLER)), 'ENOENT');
   t.is(await errnoFrom(() => fs.rename(parent, name, parent, nameOf('.x'), 0, CALLER)), 'EROFS');
   await fs.flush(handle, CALLER);
   await fs.release(handle);
+  await fs.release(second);
   t.deepEqual(await listNames(fs, parent), [name]);
-  t.is(await errnoFrom(create), 'EROFS');
+  t.deepEqual(await tree.opened.store.ingests.list(), []);
 });
 
 test('what a crash left under a digest gives way to the next attempt', async (t) => {

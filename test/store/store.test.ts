@@ -131,7 +131,7 @@ test("containerd's content root is taken over as it is", async (t) => {
   ]);
   t.deepEqual(
     (await store.ingests.list()).map(({ ref, size }) => `${ref} ${size}`),
-    ['1/default/ref 4'],
+    [`${keyOf(parseRef('1/default/ref'))}/data 4`],
   );
   await store.close();
   t.true(fs.existsSync(join(root, 'blobs', 'md5', 'd41d8cd98f00b204e9800998ecf8427e')));

@@ -1,7 +1,6 @@
 import type { WriteStream } from 'node:tty';
 import { Rate } from '../../../store/ingest/rate.js';
-import type { RegistrationLine } from '../../control/protocol.js';
-import { drawRegistration } from './registration-line.js';
+import { drawRegistration, type Registering } from './registration-line.js';
 import { sizeOf } from './screen.js';
 
 /** Of ECMA-48: erase from the cursor to the end of the line. */
@@ -22,7 +21,7 @@ export class ProgressLine {
     process.once('exit', this.#clear);
   }
 
-  show(progress: RegistrationLine['progress']): void {
+  show(progress: Pick<Registering, 'bytes' | 'total' | 'entries'>): void {
     const now = performance.now();
     this.#rate.add(progress.bytes - this.#bytes, now);
     this.#bytes = progress.bytes;

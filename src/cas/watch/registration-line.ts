@@ -8,7 +8,8 @@ export interface Registering {
   readonly name: string;
   readonly bytes: number;
   readonly total: number | null;
-  readonly entries: number;
+  /** Null where they are not counted. */
+  readonly entries: number | null;
   /** Bytes per second. */
   readonly rate: number | null;
 }
@@ -25,7 +26,10 @@ const BYTES: Field<Registering> = {
   text: ({ bytes, total }) =>
     total === null ? humanSize(bytes) : `${humanSize(bytes).padStart(SIZE_WIDTH)} / ${humanSize(total)}`,
 };
-const ENTRIES: Field<Registering> = { least: 15, text: ({ entries }) => `${entries} entries` };
+const ENTRIES: Field<Registering> = {
+  least: 15,
+  text: ({ entries }) => (entries === null ? '' : `${entries} entries`),
+};
 const PACE: Field<Registering> = {
   least: 12,
   // The tree is made and all is synced when everything was read.

@@ -16,8 +16,11 @@ for (const { name } of TRANSPORTS) {
       t.deepEqual([code, stdout, stderr], [0, '', '']);
       t.deepEqual((await run('ls', [site.mountpoint])).stdout.trim().split('\n'), [
         'blobs',
+        'images',
+        'index.json',
         'ingest',
         'layers',
+        'oci-layout',
         'stacks',
       ]);
       t.is(readFileSync(site.path('pid'), 'utf8'), `${site.daemon}\n`);

@@ -11,7 +11,7 @@ export const CAS_MOUNT = built('cas-mount.js');
 export const CAS = built('cas.js');
 
 /** How long, in milliseconds, a command or an event may take before the test fails. */
-const PATIENCE = 20_000;
+const PATIENCE = 60_000;
 
 export interface Result {
   readonly code: number | null;

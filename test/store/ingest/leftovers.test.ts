@@ -21,11 +21,12 @@ function leftStore(t: ExecutionContext): string {
   return root;
 }
 
-/** Makes the directory of an ingest with these files; its path. */
-function leave(root: string, ref: string, files: Files): string {
+/** Makes the directory of an ingest with these files, as of an earlier time than any run of the test; its path. */
+function leave(root: string, ref: string, files: Files, mode = 0o700): string {
   const directory = join(root, 'ingest', keyOf(parseRef(ref)));
-  fs.mkdirSync(directory);
+  fs.mkdirSync(directory, mode);
   for (const [name, content] of Object.entries(files)) fs.writeFileSync(join(directory, name), content);
+  fs.utimesSync(directory, 1e9, 1e9);
   return directory;
 }
 
@@ -39,19 +40,21 @@ async function refs(store: Store): Promise<string[]> {
   return (await store.ingests.list()).map(({ ref }) => ref);
 }
 
-test("an ingest in containerd's layout is taken over with all that is known of it", async (t) => {
+test("an ingest of containerd's is taken over with all that is known of it, and what containerd wrote stays", async (t) => {
   const root = leftStore(t);
   const content = seededBytes(5000);
-  leave(root, '1/default/layer-sha256:abc', {
+  const files = {
     ref: '1/default/layer-sha256:abc',
-    data: content,
     startedat: '2024-05-06T07:08:09.123456789Z',
     updatedat: '2034-05-06T07:08:10.000000001Z',
-    'updatedat.tmp': '',
     total: '5000',
-  });
+  };
+  const directory = leave(root, files.ref, { ...files, data: content, 'updatedat.tmp': '' }, 0o755);
   const store = await open(t, root);
-  const ingest = await store.ingests.find(parseRef('1/default/layer-sha256:abc'));
+  const name = keyOf(parseRef(files.ref));
+  t.deepEqual(await refs(store), [`${name}/data`]);
+  t.is(store.ingests.sharedPath(name), directory);
+  const ingest = await store.ingests.find(parseRef(`${name}/data`));
   t.like(ingest?.status, {
     size: 5000,
     total: 5000,
@@ -61,7 +64,14 @@ test("an ingest in containerd's layout is taken over with all that is known of i
   const digest = await digestOfBytes(content);
   if (ingest) await store.ingests.commit(ingest, { digest });
   t.deepEqual(fs.readFileSync(store.blobs.path(digest)), content);
-  t.deepEqual(fs.readdirSync(join(root, 'ingest')), []);
+  const left = fs
+    .readdirSync(directory)
+    .map((field) => [field, fs.readFileSync(join(directory, field), 'utf8')]);
+  t.deepEqual(Object.fromEntries(left), files);
+  await t.throwsAsync(store.ingests.removeDirectory(parseRef(name)), { message: /not empty/ });
+  for (const field of Object.keys(files)) fs.unlinkSync(join(directory, field));
+  await store.ingests.removeDirectory(parseRef(name));
+  t.false(fs.existsSync(directory));
 });
 
 const whole = { ref: 'x', data: 'bytes' };

@@ -1,0 +1,21 @@
+/** What an archive of images may ask of who reads it. */
+export interface ArchiveLimits {
+  /** Bytes of a manifest, an index, a configuration: they are read as a whole. */
+  readonly document: number;
+  /** Bytes of all documents of one archive that are held until it has been read. */
+  readonly documents: number;
+  /** Bytes that each of them counts as beside its own, and a link. */
+  readonly overhead: number;
+  /** Files that may turn out to be layers: each is an ingest until it is known. */
+  readonly layers: number;
+  /** Indexes within each other. */
+  readonly depth: number;
+}
+
+export const ARCHIVE_LIMITS: ArchiveLimits = {
+  document: 8 << 20,
+  documents: 64 << 20,
+  overhead: 512,
+  layers: 4096,
+  depth: 4,
+};

@@ -1,0 +1,290 @@
+import fs from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import test from 'ava';
+import { parseDigest } from '../../../store/digest.js';
+import { CasError } from '../../../store/errors.js';
+import { imageHolder } from '../../../store/images/held-by-images.js';
+import type { Layers } from '../../../store/layers/layers.js';
+import { descriptorSource } from '../../../store/layers/layer-source.js';
+import { noise } from '../layers/tools.js';
+import { TestImages, TYPES } from './test-images.js';
+
+/** How an action ends: `OK`, or its code and errno. */
+async function outcome(action: Promise<unknown>): Promise<string> {
+  return action.then(
+    () => 'OK',
+    (error: unknown) => (error instanceof CasError ? `${error.code} ${error.errno}` : String(error)),
+  );
+}
+
+/** Counts registrations, and holds each one up until `gate` settles or it is interrupted. */
+function countRegistrations(layers: Layers, gate: Promise<void> = Promise.resolve()): () => number {
+  let count = 0;
+  const register = layers.register.bind(layers);
+  layers.register = async (source, how) => {
+    count++;
+    const aborted = new Promise<void>((resolve) => how.signal?.addEventListener('abort', () => resolve()));
+    await Promise.race([gate, aborted]);
+    how.signal?.throwIfAborted();
+    return register(source, how);
+  };
+  return () => count;
+}
+
+async function threeLayers(made: TestImages, name = 'three'): Promise<void> {
+  const words = ['one', 'two', 'three'];
+  const layers = await Promise.all(words.map((word) => made.layer({ [word]: noise(5000, word) })));
+  await made.name(name, await made.image(layers));
+}
+
+test('looking for a chain registers it and what is below it, and no more', async (t) => {
+  const made = await TestImages.open(t);
+  await threeLayers(made);
+  const { unpacked, layers } = made.store;
+  const chains = await made.chains('three');
+  const [, second, top] = chains;
+  const { entry } = await made.chosen('three');
+  if (second === undefined || top === undefined) return t.fail();
+  t.deepEqual(await made.registered(), []);
+  t.like(await unpacked.status('three', await made.chosen('three')), {
+    state: 'absent',
+    layers: 3,
+    bytes: 0,
+  });
+  t.is(await unpacked.bring(parseDigest(`sha256:${'0'.repeat(64)}`)), undefined);
+  t.is((await unpacked.bring(second))?.depth, 2);
+  t.deepEqual(await made.registered(), chains.slice(0, 2).sort());
+  t.like(await unpacked.status('three', await made.chosen('three')), { state: 'absent', registered: 2 });
+  t.is((await unpacked.bring(top))?.chain, top);
+  for (const chain of chains) t.true(layers.holdersOf(chain).includes(imageHolder(entry.digest)));
+  const status = await unpacked.status('three', await made.chosen('three'));
+  t.like(status, { state: 'registered', platform: 'linux/amd64', chain: top, layer: null, percent: 100 });
+  t.deepEqual(made.complaints, []);
+});
+
+test('those who look at once wait for one registration; it ends when the last of them is interrupted', async (t) => {
+  const made = await TestImages.open(t);
+  await threeLayers(made);
+  const { unpacked, layers } = made.store;
+  const [base, , top] = await made.chains('three');
+  if (base === undefined || top === undefined) return t.fail();
+  let open: () => void = () => undefined;
+  const calls = countRegistrations(layers, new Promise((resolve) => (open = resolve)));
+  const [first, second] = [new AbortController(), new AbortController()];
+  const waiting = [first, second].map(({ signal }) => unpacked.bring(top, signal));
+  for (const one of waiting) one.catch(() => undefined);
+  while (calls() === 0) await sleep(1);
+  t.like(await unpacked.status('three', await made.chosen('three')), { state: 'registering', layer: 1 });
+  first.abort();
+  await t.throwsAsync(waiting[0] ?? Promise.resolve(), { any: true, name: 'AbortError' });
+  // The kernel lets the next one ask when the first has been answered.
+  second.abort();
+  await t.throwsAsync(waiting[1] ?? Promise.resolve(), { any: true, name: 'AbortError' });
+  const third = unpacked.bring(base);
+  open();
+  t.is((await third)?.chain, base);
+  t.is(calls(), 1);
+  const both = await Promise.all([unpacked.bring(top), unpacked.bring(top)]);
+  t.is(both[0], both[1]);
+  t.is(calls(), 3);
+  t.deepEqual(made.complaints, []);
+});
+
+test('what nobody waits for any more leaves nothing, and can be begun anew', async (t) => {
+  const made = await TestImages.open(t);
+  await threeLayers(made);
+  const { unpacked, layers } = made.store;
+  const [base] = await made.chains('three');
+  if (base === undefined) return t.fail();
+  const calls = countRegistrations(layers, new Promise(() => undefined));
+  const only = new AbortController();
+  const waiting = unpacked.bring(base, only.signal);
+  while (calls() === 0) await sleep(1);
+  only.abort();
+  await t.throwsAsync(waiting, { any: true, name: 'AbortError' });
+  for (;;) {
+    const { state } = await unpacked.status('three', await made.chosen('three'));
+    if (state === 'absent') break;
+    await sleep(5);
+  }
+  t.deepEqual(await made.registered(), []);
+  const again = unpacked.bring(base);
+  while (calls() === 1) await sleep(1);
+  // Closing the store ends it, too.
+  const ended = t.throwsAsync(again, { any: true });
+  await made.opened.close();
+  await ended;
+  t.deepEqual(made.complaints, []);
+});
+
+test('a layer that fails says why: with the image, once in the log; its bytes are not read again in vain', async (t) => {
+  const made = await TestImages.open(t);
+  const { unpacked, layers } = made.store;
+  const good = await made.layer({ a: 'a' });
+  const rubbish = { blob: await made.blob(noise(5000, 'rubbish'), TYPES.layer), diff: good.diff };
+  const other = await made.layer({ b: 'b' });
+  await made.name('rubbish', await made.image([good, rubbish]));
+  await made.name(
+    'other',
+    await made.image([good, other], { diffs: [good.diff, `sha256:${'1'.repeat(64)}`] }),
+  );
+  const calls = countRegistrations(layers);
+  const ends = { rubbish: 'LAYER_INVALID EBADMSG', other: 'DIGEST_MISMATCH EBADMSG' };
+  for (const [name, end] of Object.entries(ends)) {
+    const chosen = await made.chosen(name);
+    const top = (await made.chains(name)).at(-1);
+    if (top === undefined) return t.fail();
+    t.is(await outcome(unpacked.bring(top)), end);
+    t.is(await outcome(unpacked.bring(top)), end);
+    const status = await unpacked.status(name, chosen);
+    t.like(status, { state: 'failed', registered: 1, error: { code: end.split(' ')[0] } });
+    t.regex(status.error?.message ?? '', /^layer 2 of 2: sha256:[0-9a-f]{64}: /);
+  }
+  t.is(calls(), 3);
+  t.is(made.complaints.length, 2);
+  t.is(await outcome(unpacked.unpack('other', await made.chosen('other'))), 'DIGEST_MISMATCH EBADMSG');
+  t.is(calls(), 4);
+  t.deepEqual(fs.readdirSync(join(made.store.root, 'layers/staging')), []);
+  t.is((await made.registered()).length, 1);
+});
+
+test('a blob that is missing is told, and taken once it is there', async (t) => {
+  const made = await TestImages.open(t);
+  const { unpacked } = made.store;
+  const layer = await made.layer({ a: 'a' });
+  const bytes = fs.readFileSync(made.store.blobs.path(layer.blob.digest));
+  const manifest = await made.image([layer]);
+  const text = fs.readFileSync(made.store.blobs.path(manifest.digest));
+  await made.name('x', manifest);
+  const [top] = await made.chains('x');
+  if (top === undefined) return t.fail();
+  made.lose(layer.blob);
+  t.is(await outcome(unpacked.bring(top)), 'BLOB_NOT_FOUND ENOENT');
+  t.regex(
+    (await unpacked.status('x', await made.chosen('x'))).error?.message ?? '',
+    /the store has no such blob/,
+  );
+  await made.blob(bytes, TYPES.layer);
+  t.is((await unpacked.bring(top))?.chain, top);
+
+  // A manifest that comes later is found as well.
+  const second = await made.image([layer, await made.layer({ b: 'b' })]);
+  const [bytesOfSecond] = [fs.readFileSync(made.store.blobs.path(second.digest))];
+  made.lose(second);
+  await made.name('y', second);
+  t.is((await made.chosen('y')).fault?.code, 'BLOB_NOT_FOUND');
+  const unknown = parseDigest(`sha256:${'0'.repeat(64)}`);
+  t.is(await unpacked.bring(unknown), undefined);
+  await made.blob(bytesOfSecond, TYPES.manifest);
+  const higher = (await made.chains('y')).at(-1);
+  if (higher === undefined) return t.fail();
+  t.is((await unpacked.bring(higher))?.depth, 2);
+  t.true(text.length > 0);
+});
+
+test('images hold their layers as long as index.json leads to them, also after a restart', async (t) => {
+  const made = await TestImages.open(t);
+  const [base, one, two, three] = await Promise.all(
+    ['base', 'one', 'two', 'three'].map((word) => made.layer({ [word]: word })),
+  );
+  if (!base || !one || !two || !three) return t.fail();
+  const images = { one: await made.image([base, one]), two: await made.image([base, two]) };
+  for (const [name, image] of Object.entries(images)) {
+    await made.name(name, image);
+    await made.store.unpacked.unpack(name, await made.chosen(name));
+  }
+  await made.name('alias', images.one);
+  t.is((await made.registered()).length, 3);
+  await made.opened.reopen();
+  t.is((await made.registered()).length, 3);
+  const settled = async (): Promise<number> => {
+    await made.store.unpacked.settle();
+    return (await made.registered()).length;
+  };
+  await made.store.images.remove('one');
+  t.is(await settled(), 3);
+  await made.store.images.remove('alias');
+  t.is(await settled(), 2);
+
+  // One entry in the place of another: what both need is not made again.
+  const [chain] = await made.chains('two');
+  const before = chain && made.store.layers.get(chain)?.number;
+  await made.name('two', await made.image([base, three]));
+  t.is(await settled(), 1);
+  t.is(chain && made.store.layers.get(chain)?.number, before);
+
+  // A stack holds what it has by itself.
+  await made.store.unpacked.unpack('two', await made.chosen('two'));
+  const top = (await made.chains('two')).at(-1);
+  if (top === undefined) return t.fail();
+  await made.store.stacks.make('s');
+  await made.store.stacks.pushLayer('s', top);
+  await made.store.images.remove('two');
+  t.is(await settled(), 2);
+  await made.store.stacks.remove('s');
+  t.is(await settled(), 0);
+  t.deepEqual(made.complaints, []);
+});
+
+test('a layer that somebody else registers is held by images from then on', async (t) => {
+  const made = await TestImages.open(t);
+  const layer = await made.layer({ a: 'a' });
+  await made.name('x', await made.image([layer]));
+  await made.store.unpacked.bring(parseDigest(`sha256:${'0'.repeat(64)}`));
+  await made.store.stacks.make('s');
+  const fd = await made.store.blobs.open(layer.blob.digest);
+  await made.store.stacks.push('s', descriptorSource(fd, layer.blob.size));
+  fs.closeSync(fd);
+  t.deepEqual(await made.store.stacks.remove('s'), []);
+  t.is((await made.registered()).length, 1);
+});
+
+test('where it cannot be known what images need, nothing is removed at a start', async (t) => {
+  const made = await TestImages.open(t);
+  const lost = { ...(await made.image([await made.layer({ a: 'a' })])), mediaType: TYPES.manifest };
+  await made.name('lost', lost);
+  await made.store.unpacked.unpack('lost', await made.chosen('lost'));
+  const manifest = fs.readFileSync(made.store.blobs.path(lost.digest));
+  made.lose(lost);
+  await made.opened.reopen();
+  t.is((await made.registered()).length, 1);
+  await made.blob(manifest, TYPES.manifest);
+
+  await made.opened.close();
+  const index = join(made.opened.root, 'index.json');
+  const text = fs.readFileSync(index);
+  fs.writeFileSync(index, '{');
+  await made.opened.reopen();
+  t.is((await made.registered()).length, 1);
+  t.true(made.complaints.some((line) => line.startsWith('it is not known which layers images need')));
+
+  fs.writeFileSync(index, text);
+  await made.opened.reopen();
+  t.is((await made.registered()).length, 1);
+  await made.opened.close();
+  fs.unlinkSync(index);
+  await made.opened.reopen();
+  t.deepEqual(await made.registered(), []);
+});
+
+test('every blob that index.json reaches is needed, and no other', async (t) => {
+  const made = await TestImages.open(t);
+  const { unpacked, images } = made.store;
+  const layers = [await made.layer({ a: 'a' }), await made.layer({ b: 'b' })];
+  const arm = await made.image(layers.slice(0, 1), { platform: { architecture: 'arm64', os: 'linux' } });
+  const amd = await made.image(layers.slice(1));
+  const index = await made.index([arm, amd]);
+  const loose = await made.blob(Buffer.from('loose'), 'text/plain');
+  const text = await made.blob(Buffer.from('text'), 'text/plain');
+  await made.name('many', index);
+  await made.name('text', text);
+  const reached = [index, arm, amd, text, ...layers.map(({ blob }) => blob)].map(({ digest }) => digest);
+  for (const digest of reached) t.is(await outcome(unpacked.checkUnneeded(digest)), 'BLOB_HELD EBUSY');
+  t.is(await outcome(unpacked.checkUnneeded(loose.digest)), 'OK');
+  const error = await t.throwsAsync(unpacked.checkUnneeded(arm.digest));
+  t.regex(error.message, /an image of index.json needs the blob: found many$/);
+  await images.remove('many');
+  for (const digest of reached)
+    t.is(await outcome(unpacked.checkUnneeded(digest)), digest === text.digest ? 'BLOB_HELD EBUSY' : 'OK');
+});
