@@ -5,7 +5,7 @@ export const ERRORS = {
   ARCHIVE_TOO_LARGE: ['EFBIG', 'the archive exceeds a limit'],
   BLOB_DAMAGED: ['EIO', 'the blob is not what its name says'],
   BLOB_EXISTS: ['EEXIST', 'the blob is already in the store'],
-  BLOB_HELD: ['EBUSY', 'an image of index.json, or who uses a layer of one, needs the blob'],
+  BLOB_HELD: ['EBUSY', 'an image of index.json needs the blob'],
   BLOB_IMMUTABLE: ['EROFS', 'committed content cannot be changed'],
   BLOB_NOT_FOUND: ['ENOENT', 'the store has no such blob'],
   DIRECTORY_EXISTS: ['EEXIST', 'the directory is already there'],

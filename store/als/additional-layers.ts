@@ -151,12 +151,12 @@ export class AdditionalLayers {
     return this.#parts.uses.of(path)?.count ?? 0;
   }
 
-  /** @throws CasError BLOB_HELD where a layer of the blob is in use */
+  /** @throws CasError LAYER_HELD where a layer of the blob is in use */
   async checkUnused(digest: Digest): Promise<void> {
     await this.#parts.uses.load();
     const use = this.#parts.uses.all().find(({ blob }) => blob === digest);
     if (use !== undefined)
-      throw new CasError('BLOB_HELD', { subject: digest, found: `a use of .cas/als/${use.path}` });
+      throw new CasError('LAYER_HELD', { subject: digest, found: `a use of .cas/als/${use.path}` });
   }
 
   /** Ends what is under way. */
