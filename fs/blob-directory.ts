@@ -97,9 +97,10 @@ export class BlobDirectory extends IngestDirectory {
 
   override async unlink(name: Name): Promise<void> {
     if (!isHexOf(this.#algorithm, name)) return super.unlink(name);
-    const { blobs, unpacked } = this.context.store;
+    const { blobs, unpacked, additional } = this.context.store;
     const digest = digestOf(this.#algorithm, name);
     await unpacked.checkUnneeded(digest);
+    await additional.checkUnused(digest);
     await blobs.remove(digest);
     this.#files.delete(name);
     this.changed();

@@ -1,10 +1,12 @@
 import fs from 'node:fs';
-import { ALGORITHMS } from '../store/digest.js';
+import { algorithmOf, ALGORITHMS, hexOf } from '../store/digest.js';
 import { INDEX_JSON, OCI_LAYOUT } from '../store/images/index-file.js';
 import type { Ingest } from '../store/ingest/ingest.js';
 import { isKey } from '../store/ingest/shared-directories.js';
 import { nameIn, parentOf } from '../store/ref.js';
 import type { Store } from '../store/store.js';
+import { AlsDirectory } from './als/als-directory.js';
+import { AlsNodes } from './als/als-nodes.js';
 import { BlobDirectory } from './blob-directory.js';
 import { BlobsDirectory } from './blobs-directory.js';
 import { nowNs } from './attr.js';
@@ -79,12 +81,16 @@ export function mountTree(store: Store, options: TreeOptions): Tree {
   const { owner, views } = context;
   const { unpacked } = store;
   const blobs = Object.fromEntries(ALGORITHMS.map((alg) => [alg, new BlobDirectory(context, alg)]));
+  const als = new AlsNodes(store, views, owner, (digest) =>
+    blobs[algorithmOf(digest)]?.lookup(nameOf(hexOf(digest))),
+  );
   const about = new FixedDirectory('/.cas', 0o555, owner, {
     version: new VirtualFile('/.cas/version', owner, () => `${options.version}\n`),
     stats: new VirtualFile('/.cas/stats', owner, () => `${JSON.stringify(options.stats(), null, 2)}\n`),
     status: statusDirectory(ingestStatus(store), owner, '/.cas/status', ''),
     'status-root': statusDirectory(ingestStatus(store), owner, '/.cas/status-root', '/'),
     images: statusDirectory(imageStatusSource(unpacked), owner, '/.cas/images', ''),
+    als: new AlsDirectory(als),
   });
   const chains = new LayerDirectory('/layers/sha256', views, owner, (chain, signal) =>
     unpacked.bring(chain, signal),
@@ -116,6 +122,7 @@ export function mountTree(store: Store, options: TreeOptions): Tree {
       for (const name of names) shown.forgetName(chains, name);
       shown.forgetContent(chains);
     }
+    for (const node of als.of(layer)) tree.filesystem.forgetName(node, nameOf('diff'));
   });
   return tree;
 }

@@ -1,5 +1,7 @@
 import fs from 'node:fs';
 import { join } from 'node:path';
+import { AdditionalLayers, heldByUses } from './als/additional-layers.js';
+import { Uses } from './als/uses.js';
 import type { BlobLabels } from './blob-labels.js';
 import { Blobs } from './blobs.js';
 import { type Durability, durabilityFor, type SyncPolicy } from './durability.js';
@@ -46,6 +48,7 @@ export interface Store {
   readonly ingests: Ingests;
   readonly images: ImageIndex;
   readonly unpacked: UnpackedImages;
+  readonly additional: AdditionalLayers;
   readonly layers: Layers;
   readonly stacks: Stacks;
   /** Ends all work and gives the lock back. A second call is the same as the first. */
@@ -89,7 +92,11 @@ function assemble(
   const images = new ImageIndex(root, report);
   const documents = new Documents(blobs);
   const maps = new ImageMaps(images, documents);
-  const held = (all: readonly Layer[]): Promise<Held> => heldByImages(maps, all, report);
+  const uses = new Uses(root);
+  const held = async (all: readonly Layer[]): Promise<Held> => {
+    const [images, used] = [await heldByImages(maps, all, report), await heldByUses(uses, all, report)];
+    return { holds: [...images.holds, ...used.holds], complete: images.complete && used.complete };
+  };
   const opened = openLayers(root, { limits, verify: verify === 'always', held }, options.report);
   const { layers } = opened;
   const unpacked = new UnpackedImages({
@@ -101,8 +108,10 @@ function assemble(
     platform: options.platform,
     report,
   });
+  const additional = new AdditionalLayers({ uses, maps, unpacked, layers, blobs });
   const closeAll = async (): Promise<void> => {
     try {
+      await additional.close();
       await unpacked.close();
       await images.close();
       await ingests.close();
@@ -124,6 +133,7 @@ function assemble(
     ingests,
     images,
     unpacked,
+    additional,
     layers,
     stacks: opened.stacks,
     close: () => (closed ??= closeAll()),

@@ -42,7 +42,7 @@ export class ViewNode implements Node {
     this.#view = view;
     this.#position = position;
     this.#inode = inode;
-    this.number = viewNumber({ layer: view.layer.number, position, directory });
+    this.number = viewNumber({ layer: view.layer.number, position, directory, own: view.own });
     this.type = directory
       ? constants.S_IFDIR
       : inode === undefined
@@ -107,7 +107,7 @@ export class ViewNode implements Node {
   #entry(listed: Listed): DirEntry {
     const node = new ViewNode(this.#view, listed.number, listed.inode.type === 'directory', listed);
     const entry = { name: listed.name as Name, ino: node.number, type: node.type, node };
-    return isExposed(listed.inode) ? entry : { ...entry, hidden: true };
+    return isExposed(this.#view, listed.inode) ? entry : { ...entry, hidden: true };
   }
 
   #find(): Awaitable<Found> {
@@ -122,7 +122,7 @@ export class ViewNode implements Node {
   }
 
   #child(found: Found | undefined): Node | undefined {
-    if (found === undefined || !isExposed(found.inode)) return undefined;
+    if (found === undefined || !isExposed(this.#view, found.inode)) return undefined;
     return new ViewNode(this.#view, found.number, found.inode.type === 'directory', found);
   }
 }

@@ -12,11 +12,12 @@ export interface Owner {
   readonly gid: number;
 }
 
-/** The merged tree of a layer as it is shown. */
+/** A tree of a layer as it is shown: the merged one, or that of what the layer itself has. */
 export interface View {
   readonly layer: Layer;
   readonly layers: Layers;
   readonly tree: TreeReader;
+  readonly own: boolean;
 }
 
 /** The views that are shown. They begin with the first look at them, and end with their layers. */
@@ -24,6 +25,7 @@ export class Views {
   readonly layers: Layers;
   readonly #owner: Owner;
   readonly #shown = new WeakMap<Layer, View>();
+  readonly #ownShown = new WeakMap<Layer, View>();
 
   constructor(layers: Layers, owner: Owner) {
     this.layers = layers;
@@ -35,8 +37,12 @@ export class Views {
 
   /** The root of the tree of a layer. */
   async root(layer: Layer): Promise<Node> {
-    const view = this.#shown.get(layer) ?? (await this.#show(layer));
-    return new ViewNode(view, 0, true);
+    return this.#root(this.#shown, layer, () => this.layers.tree(layer));
+  }
+
+  /** The root of the tree of what a layer itself has, which `tree` is asked for. */
+  async ownRoot(layer: Layer, tree: () => Promise<TreeReader>): Promise<Node> {
+    return this.#root(this.#ownShown, layer, tree);
   }
 
   /** The tar of a layer. */
@@ -50,13 +56,16 @@ export class Views {
     const layer = place && this.layers.numbered(place.layer);
     if (layer === undefined) return undefined;
     if (place?.position === undefined) return this.tar(layer);
-    const view = this.#shown.get(layer);
+    const view = (place.own === true ? this.#ownShown : this.#shown).get(layer);
     return view && new ViewNode(view, place.position, place.directory);
   }
 
-  async #show(layer: Layer): Promise<View> {
-    const view = { layer, layers: this.layers, tree: await this.layers.tree(layer) };
-    this.#shown.set(layer, view);
-    return view;
+  async #root(shown: WeakMap<Layer, View>, layer: Layer, tree: () => Promise<TreeReader>): Promise<Node> {
+    let view = shown.get(layer);
+    if (view === undefined) {
+      view = { layer, layers: this.layers, tree: await tree(), own: shown === this.#ownShown };
+      shown.set(layer, view);
+    }
+    return new ViewNode(view, 0, true);
   }
 }

@@ -84,7 +84,7 @@ export class UnpackedImages {
   async bring(chain: Digest, signal?: AbortSignal): Promise<Layer | undefined> {
     const { maps } = this.#parts;
     const map = maps.now ?? (await maps.current().catch(() => undefined));
-    const leading = this.#best(map?.chains.get(chain) ?? []);
+    const leading = this.best(map?.chains.get(chain) ?? []);
     if (leading === undefined) return undefined;
     return this.#register(leading, await this.#nameOf(leading.root), signal);
   }
@@ -165,7 +165,7 @@ export class UnpackedImages {
   }
 
   /** One whose layers are there or have their blobs, where there is such a one. */
-  #best(found: readonly Leading[]): Leading | undefined {
+  best(found: readonly Leading[]): Leading | undefined {
     const { blobs, layers } = this.#parts;
     const isWhole = ({ image, index }: Leading): boolean =>
       image.layers

@@ -1,9 +1,11 @@
 import { setImmediate } from 'node:timers/promises';
 import type { SplitRecord } from '../split/record.js';
+import { readSplitFile } from '../split/split-file.js';
 import { decodeEntry, paddingAfter } from '../tar/decode.js';
 import type { TarEntry } from '../tar/entry.js';
 import type { TreeBuilder } from '../tree/builder.js';
 import type { FileContent } from '../tree/inode.js';
+import type { BuiltTree } from '../tree/write-tree.js';
 
 /** An entry of a tar, and the payload that its data is. */
 export interface FoundEntry {
@@ -35,6 +37,17 @@ export async function surveyEntries(
   records: AsyncIterable<SplitRecord>,
 ): Promise<void> {
   for await (const { entry } of entriesIn(records)) builder.survey(entry);
+}
+
+/** The tree of what a layer itself has, from its split file; `builder` has the tree below. */
+export async function buildOwnTree(
+  builder: TreeBuilder,
+  split: string,
+  signal?: AbortSignal,
+): Promise<BuiltTree> {
+  await surveyEntries(builder, readSplitFile(split));
+  await addEntries(builder, entriesIn(readSplitFile(split)), signal);
+  return builder.finishOwn();
 }
 
 /** The entries whose headers are in records. Padding of one file's data stands before the next header. */

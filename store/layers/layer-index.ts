@@ -11,7 +11,7 @@ import { NodeCache } from '../tree/node-cache.js';
 import { TreeReader } from '../tree/reader.js';
 import type { Layer } from './layer.js';
 import { Batches } from './batches.js';
-import { chunkKey, chunkPrefix, grouped, nodeKey, rootKey } from './layer-rows.js';
+import { chunkKey, chunkPrefix, grouped, nodeKey, ownOf, rootKey } from './layer-rows.js';
 import { NodeRows } from './node-rows.js';
 import { NodeShares } from './node-shares.js';
 
@@ -46,6 +46,7 @@ export class LayerIndex {
   readonly #rows: NodeRows;
   readonly #nodes = new NodeCache({ get: (digest) => this.#node(digest) }, CACHE);
   readonly #trees = new Map<number, Promise<TreeReader>>();
+  readonly #ownTrees = new Map<number, Promise<TreeReader>>();
   readonly #tars = new Map<number, Promise<AssembledTar>>();
   /** Set while the rows are made again. */
   rebuilding: Promise<void> | undefined;
@@ -67,6 +68,27 @@ export class LayerIndex {
     return remembered(this.#trees, layer.number, async () =>
       TreeReader.open(this.#nodes, await this.#row(rootKey(layer), layer.chain)),
     );
+  }
+
+  /** The tree of what a layer itself has; undefined where nobody has made it yet. */
+  async ownTree(layer: Layer): Promise<TreeReader | undefined> {
+    const known = this.#ownTrees.get(layer.number);
+    if (known !== undefined) return known;
+    const root = await this.#found(rootKey(ownOf(layer)));
+    return root && remembered(this.#ownTrees, layer.number, () => TreeReader.open(this.#nodes, root));
+  }
+
+  /** Whether somebody has asked for the tree of what a layer itself has, and got it. */
+  hasOwnTree(layer: Layer): boolean {
+    return this.#ownTrees.has(layer.number);
+  }
+
+  /** Writes the tree of what a layer itself has. In the lane of changes, while the layer is there. */
+  async enterOwnTree(layer: Layer, tree: BuiltTree, write: Write = this.#write): Promise<void> {
+    await this.#enterTree(ownOf(layer), tree, write).catch((error: unknown) => {
+      if (!isCasError(error, 'METADATA_DAMAGED')) throw error;
+      return this.#enterTree(ownOf(layer), tree, write);
+    });
   }
 
   /** Begins the tree of a layer on top of another. */
@@ -94,13 +116,32 @@ export class LayerIndex {
   async #enter(layer: Pick<Layer, 'number'>, rows: LayerRows, write: Write): Promise<void> {
     const batches = new Batches(write);
     for (const row of rows.payloads) await batches.add(row);
-    let part = 0;
-    for (const group of grouped(rows.nodes))
-      await batches.add(...(await this.#shares.toEnter(layer, part++, group)));
+    await this.#enterNodes(layer, rows.nodes, batches);
     const index = await this.#enterChunks(layer, rows, batches);
     await batches.add({ key: chunkKey(layer), value: encodeIndex(index) });
     await batches.add({ key: rootKey(layer), value: rows.root });
     await batches.end();
+  }
+
+  async #enterTree(
+    of: Pick<Layer, 'number'>,
+    { root, nodes }: Pick<BuiltTree, 'root' | 'nodes'>,
+    write: Write,
+  ): Promise<void> {
+    const batches = new Batches(write);
+    await this.#enterNodes(of, nodes, batches);
+    await batches.add({ key: rootKey(of), value: root });
+    await batches.end();
+  }
+
+  async #enterNodes(
+    layer: Pick<Layer, 'number'>,
+    nodes: BuiltTree['nodes'],
+    batches: Batches,
+  ): Promise<void> {
+    let part = 0;
+    for (const group of grouped(nodes))
+      await batches.add(...(await this.#shares.toEnter(layer, part++, group)));
   }
 
   /**
@@ -110,9 +151,11 @@ export class LayerIndex {
    */
   async remove(layer: Pick<Layer, 'number'>): Promise<void> {
     this.#trees.delete(layer.number);
+    this.#ownTrees.delete(layer.number);
     this.#tars.delete(layer.number);
-    await this.#write([{ key: rootKey(layer) }]);
-    for await (const operations of this.#shares.toRemove(layer)) await this.#write(operations);
+    await this.#write([{ key: rootKey(layer) }, { key: rootKey(ownOf(layer)) }]);
+    for (const of of [ownOf(layer), layer])
+      for await (const operations of this.#shares.toRemove(of)) await this.#write(operations);
     for await (const rows of this.#database.iterate(chunkPrefix(layer)))
       await this.#write(rows.map(([key]) => ({ key })));
   }
@@ -149,16 +192,21 @@ export class LayerIndex {
   /** A row that must be there. */
   async #row(key: Buffer, subject: string): Promise<Buffer> {
     for (let mended = false; ; mended = true) {
-      const value = await this.#database.get(key).catch((error: unknown) => {
-        if (isCasError(error, 'METADATA_DAMAGED')) return undefined;
-        throw error;
-      });
+      const value = await this.#found(key);
       if (value !== undefined) return value;
       if (mended) throw new CasError('LAYER_DAMAGED', { subject, found: `no row ${key.toString('hex')}` });
       // What finds damage has the rows made again; so does an opening that finds them incomplete.
       await this.#database.whole();
       await this.rebuilding;
     }
+  }
+
+  /** A row as far as it can be read. */
+  #found(key: Buffer): Promise<Buffer | undefined> {
+    return this.#database.get(key).catch((error: unknown) => {
+      if (isCasError(error, 'METADATA_DAMAGED')) return undefined;
+      throw error;
+    });
   }
 }
 

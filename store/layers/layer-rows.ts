@@ -12,13 +12,20 @@ import type { Layer } from './layer.js';
  *   R <number of a layer>           the digest of its tree's root
  *   T <number of a layer> <chunk>   a chunk of its tar, but for payloads; chunk 0xffffffff is their index
  *
- * Numbers are big-endian, of 4 bytes.
+ * Numbers are big-endian, of 4 bytes. The tree of what a layer itself has (see {@link ownOf}) has rows B, N, Q and R as
+ * that of another layer.
  */
 
 /** The form of the rows; a change of it has all of them made anew. */
 export const LAYER_ROWS = 'layers 2';
 
 const INDEX = 0xffff_ffff;
+const OWN = 0x8000_0000;
+
+/** What the tree of what a layer itself has is entered under: a number that no layer has. */
+export function ownOf({ number }: Pick<Layer, 'number'>): Pick<Layer, 'number'> {
+  return { number: OWN + number };
+}
 
 export function nodeKey(digest: NodeDigest): Buffer {
   return Buffer.concat([Buffer.from('N'), digest]);

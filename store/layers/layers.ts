@@ -7,6 +7,7 @@ import type { Payloads } from '../payloads/payloads.js';
 import type { Report } from '../report.js';
 import type { AssembledTar } from '../split/assembled-tar.js';
 import type { TreeReader } from '../tree/reader.js';
+import { buildOwnTree } from './build-tree.js';
 import { MAX_DEPTH } from './chain.js';
 import { type Holder, passingHolder, USER } from './holders.js';
 import type { Layer, RemovedLayer } from './layer.js';
@@ -203,6 +204,26 @@ export class Layers {
   /** The merged tree of a layer and those below it. */
   tree(layer: Layer): Promise<TreeReader> {
     return this.#parts.index.tree(layer);
+  }
+
+  /**
+   * The tree of what a layer itself has, as overlayfs takes it for one of its lower directories. It is made when it is
+   * first asked for.
+   * @throws CasError LAYER_NOT_FOUND, LAYER_INVALID where overlayfs cannot have it, LAYER_DAMAGED; the signal's reason
+   */
+  async ownTree(layer: Layer, signal?: AbortSignal): Promise<TreeReader> {
+    const { index } = this.#parts;
+    return this.#holding(layer, async () => {
+      if (this.get(layer.chain) !== layer) throw new CasError('LAYER_NOT_FOUND', { subject: layer.chain });
+      const made = await index.ownTree(layer);
+      if (made !== undefined) return made;
+      const builder = await index.builder(layer.parent && this.require(layer.parent));
+      const tree = await buildOwnTree(builder, this.splitOf(layer), signal);
+      await this.#changes.run(() => index.enterOwnTree(layer, tree));
+      const entered = await index.ownTree(layer);
+      if (entered === undefined) throw new CasError('LAYER_DAMAGED', { subject: layer.chain });
+      return entered;
+    });
   }
 
   /** A layer's own tar, put together again. */

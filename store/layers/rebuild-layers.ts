@@ -4,7 +4,7 @@ import { rowOf } from '../payloads/row.js';
 import { readSplitFile } from '../split/split-file.js';
 import { TreeBuilder } from '../tree/builder.js';
 import { NodeCache } from '../tree/node-cache.js';
-import { addEntries, entriesIn, surveyEntries } from './build-tree.js';
+import { addEntries, buildOwnTree, entriesIn, surveyEntries } from './build-tree.js';
 import type { Layer } from './layer.js';
 import type { LayerIndex } from './layer-index.js';
 import { nodeKey, rootKey } from './layer-rows.js';
@@ -58,6 +58,10 @@ async function rebuildLayer(
     rows = [];
   }
   await index.enter(layer, { ...tree, split, payloads: rows }, write);
+  // Any other is made when somebody asks for it.
+  if (!index.hasOwnTree(layer)) return;
+  const own = await buildOwnTree(await TreeBuilder.open(nodes, base), split, signal);
+  await index.enterOwnTree(layer, own, write);
 }
 
 async function required(database: Database, key: Buffer): Promise<Buffer> {

@@ -8,6 +8,7 @@ import type { FileContent, NodeDigest } from './inode.js';
 import { LAYER_LIMITS, type LayerLimits } from './layer-limits.js';
 import type { NodeCache } from './node-cache.js';
 import { loadRoot } from './reader.js';
+import { ownTree } from './own-tree.js';
 import { type Place, RecentParent } from './recent-parent.js';
 import type { RootRecord } from './root-record.js';
 import { tarAttributes, tarInode } from './tar-inode.js';
@@ -84,6 +85,15 @@ export class TreeBuilder {
   async finish(): Promise<BuiltTree> {
     if (this.#hiding) await this.#hide(this.#hiding);
     return writeTree(this.#tree, this.#cache, this.#base);
+  }
+
+  /**
+   * Instead of {@link finish}: the tree of what the layer itself has, as overlayfs keeps it above the tree below.
+   * @throws as {@link finish}; CasError LAYER_INVALID where overlayfs cannot have it
+   */
+  async finishOwn(): Promise<BuiltTree> {
+    if (this.#hiding) await this.#hide(this.#hiding);
+    return writeTree(await ownTree(this.#tree, this.#cache), this.#cache);
   }
 
   async #hide(hiding: readonly Hiding[]): Promise<void> {

@@ -17,6 +17,10 @@ export class DraftDirectory {
   attributes: Handle;
   /** Bytes of its path, that of the root being 0. */
   readonly pathLength: number;
+  /** Whether the layer itself says that nothing below it is seen. */
+  opaque = false;
+  /** Names that the layer hides and the tree below does not have. */
+  whiteouts: Set<ByteText> | undefined;
   /** Its encoded entry, once it is written. */
   written: Handle = REMOVED;
 

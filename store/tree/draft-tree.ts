@@ -131,6 +131,7 @@ export class DraftTree {
     this.#drop(directory);
     directory.base = undefined;
     directory.changes = undefined;
+    directory.opaque = true;
   }
 
   /** Every directory that is in memory, parents first. */

@@ -102,7 +102,8 @@ export function writeAttributes(into: ByteWriter, { mode, uid, gid, mtime, xattr
   }
 }
 
-function readAttributes(from: ByteReader): Attributes {
+/** @throws CasError LAYER_DAMAGED */
+export function readAttributes(from: ByteReader): Attributes {
   const [mode, uid, gid] = [from.uint(), from.uint(), from.uint()];
   if (mode > 0o7777) throw damaged('a mode has unknown bits');
   const mtime = readTime(from);

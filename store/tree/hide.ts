@@ -45,6 +45,8 @@ function hideOne(
   }
   const parent = walk(tree, nodes, components.slice(0, -1), { blocked });
   const name = components.at(-1) ?? '';
-  const old = parent && tree.child(nodes, parent, name);
+  if (parent === undefined) return;
+  const old = tree.child(nodes, parent, name);
   if (old) tree.remove(parent, name, old);
+  else (parent.whiteouts ??= new Set()).add(name);
 }

@@ -67,12 +67,24 @@ export class Forest {
   }
 
   /** Applies a layer and stores its nodes. */
-  async build(base: NodeDigest | undefined, { entries, content }: Layer): Promise<BuiltTree> {
+  async build(base: NodeDigest | undefined, layer: Layer): Promise<BuiltTree> {
+    return this.#store(await (await this.#apply(base, layer)).finish());
+  }
+
+  /** Stores what a layer itself has, as overlayfs would have it. */
+  async buildOwn(base: NodeDigest | undefined, layer: Layer): Promise<BuiltTree> {
+    return this.#store(await (await this.#apply(base, layer)).finishOwn());
+  }
+
+  async #apply(base: NodeDigest | undefined, { entries, content }: Layer): Promise<TreeBuilder> {
     const all = [...entries];
     const builder = await TreeBuilder.open(this.cache, base);
     for (const one of all) builder.survey(one);
     for (const one of all) await builder.add(one, content?.(one));
-    const built = await builder.finish();
+    return builder;
+  }
+
+  #store(built: BuiltTree): BuiltTree {
     for (const [digest, bytes] of built.nodes) this.source.nodes.set(digest.toString('hex'), bytes);
     return built;
   }

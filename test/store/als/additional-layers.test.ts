@@ -1,0 +1,80 @@
+import fs from 'node:fs';
+import { join } from 'node:path';
+import test from 'ava';
+import type { Digest } from '../../../store/digest.js';
+import { walkTree } from '../tree/trees.js';
+import { TestImages } from '../images/test-images.js';
+
+/** One blob as the upper layer of two images, whose lower layers differ. */
+async function twoImages(made: TestImages): Promise<Digest> {
+  const upper = await made.layer({ upper: 'upper' });
+  for (const name of ['registry/one:1', 'registry/two:2'])
+    await made.name(name, await made.image([await made.layer({ [name.slice(-1)]: name }), upper]));
+  return upper.blob.digest;
+}
+
+test('a blob of several images is the layer of the one that is named, and else of one whose blobs are there', async (t) => {
+  const made = await TestImages.open(t);
+  const blob = await twoImages(made);
+  const { additional } = made.store;
+  const [, one] = await made.chains('registry/one:1');
+  const [, two] = await made.chains('registry/two:2');
+  t.is(await additional.find({ path: blob, blob, ref: 'registry/two:2' }), two);
+  t.is(await additional.find({ path: blob, blob, ref: 'other' }), one);
+  const first = await made.chosen('registry/one:1');
+  const [lowest] = first.image?.layers ?? [];
+  if (one === undefined || two === undefined || lowest === undefined) return t.fail();
+  fs.unlinkSync(made.store.blobs.path(lowest.blob.digest));
+  t.is(await additional.find({ path: blob, blob }), two);
+  t.is((await additional.blobs()).length, 3);
+  t.is(await additional.find({ path: 'x', blob: first.entry.digest }), undefined);
+  const layer = await additional.layer(two);
+  const tree = await additional.tree(layer);
+  t.deepEqual(
+    (await walkTree(tree)).map(({ path }) => path),
+    ['', '/upper'],
+  );
+});
+
+test('uses are counted from run to run, hold layer and blob, and one path does not disturb another', async (t) => {
+  const made = await TestImages.open(t);
+  const blob = await twoImages(made);
+  const [, one] = await made.chains('registry/one:1');
+  if (one === undefined) return t.fail();
+  const [plain, withRef] = [
+    { path: blob, blob },
+    { path: `x/${blob}`, blob, ref: 'registry/one:1' },
+  ];
+  await Promise.all([plain, plain, withRef, plain].map((named) => made.store.additional.use(named, one)));
+  await Promise.all([plain, withRef].map(({ path }) => made.store.additional.release(path)));
+  await made.store.additional.release('nothing');
+  for (const name of ['registry/one:1', 'registry/two:2']) await made.store.images.remove(name);
+  await made.opened.reopen();
+  const { additional, layers } = made.store;
+  await layers.load();
+  t.deepEqual(layers.holdersOf(one), [`use ${blob}`]);
+  t.is(await additional.find(plain), one);
+  t.is(await additional.find(withRef), undefined);
+  t.is(additional.usesOf(blob), 2);
+  await t.throwsAsync(additional.checkUnused(blob), { code: 'LAYER_HELD' });
+  await additional.release(blob);
+  t.truthy(layers.get(one));
+  await additional.release(blob);
+  t.deepEqual(await made.registered(), []);
+  await additional.checkUnused(blob);
+});
+
+test('while uses cannot be read no layer goes', async (t) => {
+  const made = await TestImages.open(t);
+  const blob = await twoImages(made);
+  const [, one] = await made.chains('registry/one:1');
+  if (one === undefined) return t.fail();
+  await made.store.additional.use({ path: blob, blob }, one);
+  await made.store.images.remove('registry/one:1');
+  await made.opened.close();
+  fs.writeFileSync(join(made.opened.root, 'als.json'), '{"format":1,"uses":[{}]}');
+  await made.opened.reopen();
+  t.is((await made.registered()).length, 2);
+  await t.throwsAsync(made.store.additional.find({ path: blob, blob }), { code: 'STORE_INVALID' });
+  t.true(made.complaints[0]?.startsWith('it is not known which layers are in use'));
+});
