@@ -143,7 +143,8 @@ export class BlobDirectory extends IngestDirectory {
 
   /**
    * The digest that a name stands for, undefined for a temporary one: hidden (rsync's `.x.AbC`), ending in `.tmp`
-   * (regctl) or a whole digest with more behind it (crane).
+   * (regctl), a whole digest with more behind it (crane) or a number of at most 32 bits (crane, where it does not know
+   * the digest yet).
    * @throws CasError DIGEST_INVALID for any other, which a user can only have meant as a digest
    */
   #finalName(name: Name): Digest | undefined {
@@ -159,7 +160,7 @@ export class BlobDirectory extends IngestDirectory {
   #isTemporary(name: Name): boolean {
     const length = HEX_LENGTH[this.#algorithm];
     return (
-      /^\.|\.(tmp|temp|part|partial)$/.test(name) ||
+      /^\.|\.(tmp|temp|part|partial)$|^\d{1,10}$/.test(name) ||
       (name.length > length && isHexOf(this.#algorithm, name.slice(0, length)))
     );
   }

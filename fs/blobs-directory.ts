@@ -20,4 +20,9 @@ export class BlobsDirectory extends FixedDirectory {
   create(name: Name): never {
     throw new CasError('ALGORITHM_UNKNOWN', { subject: name });
   }
+
+  /** Modes, owners and times are taken without effect: tar, rsync and `cp -a` set them once a whole layout is copied. */
+  setattr(): void {
+    return undefined;
+  }
 }

@@ -133,7 +133,7 @@ export const treeNameRules: Rules<PathOperations> = {
     for (const [index, algorithm] of ALGORITHMS.entries()) {
       const content = check.bytes(1000 + index);
       const hex = hexOf(await check.digest(content, algorithm));
-      for (const name of [`.${hex}.AbC123`, `${hex}.tmp`, `${hex}123456`, 'upload.part']) {
+      for (const name of [`.${hex}.AbC123`, `${hex}.tmp`, `${hex}123456`, 'upload.part', '4294967295']) {
         const path = `blobs/${algorithm}/${name}`;
         await file(check, path, content);
         t.true((await subject.readdir(`blobs/${algorithm}`)).includes(name), name);

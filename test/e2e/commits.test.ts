@@ -103,25 +103,19 @@ const rules: Rules = {
     await sh(script, { ...(await source()), other: (await source()).src });
   },
 
-  'a file under the digest of a blob is written beside it, and checked': async ({
-    answers,
-    variant,
-    source,
-    sh,
-  }) => {
-    const rewriting = `
+  'a file under the digest of a blob is written beside it, and checked': async ({ source, sh }) => {
+    const script = `
+      cp "$src" "$blob"
+      before=$(stat -c '%i %s %a %u %g %Y' "$blob")
+      fails 'Read-only file system' truncate -s 0 "$blob"
       for round in 1 2; do cat "$src" > "$blob"; done
       fails 'Bad message' dd if=/dev/zero of="$blob" count=1 status=none
       fails 'Bad message' cp /etc/passwd "$blob"
       is "$(stat -c '%i %s %a %u %g %Y' "$blob")" "$before"
-      printf damaged > "$scratch/$ref"
-      cat "$scratch/$ref" > "$store/$blob"
-      cat "$src" > "$blob"`;
-    const script = `
-      cp "$src" "$blob"
-      before=$(stat -c '%i %s %a %u %g %Y' "$blob")
-      fails '${answers.writeBlob}' truncate -s 0 "$blob"
-      ${variant.user ? `fails 'Permission denied' overwrite "$blob" x` : rewriting}
+      chmod u+w "$store/$blob"
+      echo damaged > "$store/$blob"
+      chmod u-w "$store/$blob"
+      cat "$src" > "$blob"
       cmp "$src" "$blob"
       is "$(ls -A blobs/sha256 | grep -c "$hex")" 1`;
     await sh(script, await source());
@@ -205,24 +199,23 @@ const rules: Rules = {
     await sh(script, await source());
   },
 
-  'nothing changes a blob': async ({ answers, variant, source, sh }) => {
-    const { writeBlob, chownBlob } = answers;
+  'nothing changes a blob': async ({ source, sh }) => {
     const script = `
       cp "$src" "$blob"
       before=$(stat -c '%i %s %a %u %g %Y' "$blob")
-      fails '${writeBlob}' append "$blob" x
-      fails '${writeBlob}' truncate -s 0 "$blob"
-      fails '${writeBlob}' dd if=/dev/zero of="$blob" count=1 conv=notrunc status=none
+      fails 'Read-only file system' append "$blob" x
+      fails 'Read-only file system' truncate -s 0 "$blob"
+      fails 'Read-only file system' dd if=/dev/zero of="$blob" count=1 conv=notrunc status=none
       fails 'File exists' dd if=/dev/zero of="$blob" count=1 conv=excl status=none
       for mode in u+w 0644 0777 4444 u+s; do fails 'Read-only file system' chmod $mode "$blob"; done
       for mode in 0444 0400 a-w; do chmod $mode "$blob"; done
-      fails '${chownBlob}' chown 1:1 "$blob"
+      fails 'Read-only file system' chown 1:1 "$blob"
       fails 'Read-only file system' mv "$blob" "ingest/$ref"
       fails 'Read-only file system' mv "$blob" "blobs/sha256/.$ref"
       fails 'Operation not permitted' ln "$blob" "ingest/$ref"
       fails 'Operation not permitted' ln -s "$hex" "blobs/sha256/.$ref"
-      fails '${variant.user ? 'Permission denied' : 'Read-only file system'}' overwrite .cas/version x
-      fails '${variant.user ? 'Permission denied' : 'Read-only file system'}' overwrite .cas/other x
+      fails 'Read-only file system' overwrite .cas/version x
+      fails 'Read-only file system' overwrite .cas/other x
       is "$(stat -c '%i %s %a %u %g %Y' "$blob")" "$before"
       cmp "$src" "$blob"`;
     await sh(script, await source());
@@ -243,14 +236,14 @@ const rules: Rules = {
     await sh(script, await source());
   },
 
-  'a link commits, and the old name stays as a read-only second one': async ({ answers, source, sh }) => {
+  'a link commits, and the old name stays as a read-only second one': async ({ source, sh }) => {
     const script = `
       cp "$src" "ingest/$ref"
       fails 'Bad message' ln "ingest/$ref" "blobs/sha256/$(echo other | sha256sum | head -c 64)"
       ln "ingest/$ref" "$blob"
       cmp "$src" "$blob"
       cmp "$src" "ingest/$ref"
-      fails '${answers.writeBlob}' append "ingest/$ref" x
+      fails 'Read-only file system' append "ingest/$ref" x
       rm "ingest/$ref"
       [[ ! -e ingest/$ref ]]
       cmp "$src" "$blob"`;

@@ -34,12 +34,8 @@ export interface Answers {
   readonly passthrough: boolean;
   /** renameat2(2) with RENAME_NOREPLACE to a free name. libfuse 2 has no flags for rename; mv then does without. */
   readonly noReplace: string;
-  /** open(2) of a blob for writing. An ordinary user is stopped by the permissions. */
-  readonly writeBlob: string;
-  /** setxattr(2) of a label of a blob: the kernel lets those write it who may write the file, which is 0444. */
+  /** setxattr(2) of a label of a blob: the disk below lets those write it who may write the file, which is 0444. */
   readonly setLabel: string;
-  /** chown(2) of a blob. */
-  readonly chownBlob: string;
 }
 
 /** The answers that a variant must give. */
@@ -47,8 +43,6 @@ export function answersOf({ transport, user }: Variant): Answers {
   return {
     passthrough: transport === 'kernel' && !user,
     noReplace: transport === 'kernel' ? 'OK' : 'EINVAL',
-    writeBlob: user ? 'Permission denied' : 'Read-only file system',
     setLabel: user ? 'Permission denied' : 'OK',
-    chownBlob: user ? 'Operation not permitted' : 'Read-only file system',
   };
 }

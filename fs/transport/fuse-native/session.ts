@@ -1,5 +1,6 @@
 import { closeSync, constants as files } from 'node:fs';
 import { bind } from '../../../store/libc.js';
+import { permissionChecks } from '../permission-checks.js';
 import type { MountRequest } from '../transport.js';
 import { MAX_TRANSFER } from './buffers.js';
 import type { Libfuse } from './library.js';
@@ -7,15 +8,13 @@ import { overhear } from './standard-error.js';
 import type { Pointer } from './structures.js';
 
 /**
- * What libfuse is told in any case: writes of 128 KiB and not of 4, O_TRUNC as a flag of OPEN and not as a
- * truncation before it, and that the kernel checks permissions. `nonempty` leaves it to the caller to refuse a
- * mountpoint that has files.
+ * What libfuse is told in any case: writes of 128 KiB and not of 4, and O_TRUNC as a flag of OPEN and not as a
+ * truncation before it. `nonempty` leaves it to the caller to refuse a mountpoint that has files.
  */
 const OPTIONS = [
   'big_writes',
   `max_write=${MAX_TRANSFER}`,
   'atomic_o_trunc',
-  'default_permissions',
   'nonempty',
   'subtype=cas-mount',
 ];
@@ -91,7 +90,7 @@ export class Session {
 function optionString(source: string, options: readonly string[]): string {
   const name = source.replace(/[\\,]/g, '\\$&');
   const known = options.filter((option) => !IDLE.test(option));
-  return [...OPTIONS, `fsname=${name}`, ...known].join(',');
+  return [...OPTIONS, ...permissionChecks(options), `fsname=${name}`, ...known].join(',');
 }
 
 function needed(make: () => unknown): Pointer {

@@ -2,6 +2,7 @@ import { closeSync, constants as files, openSync, realpathSync, writeFileSync } 
 import { constants as os } from 'node:os';
 import { bind, systemError } from '../../../store/libc.js';
 import { mountAt } from '../../mounts.js';
+import { permissionChecks } from '../permission-checks.js';
 import type { MountRequest } from '../transport.js';
 import { detachThroughHelper, mountThroughHelper, unmountThroughHelper } from './fusermount.js';
 
@@ -107,7 +108,7 @@ function mountDirectly(request: MountRequest): number | undefined {
 export function mountOptions({ options }: MountRequest, fd: number): { flags: number; data: string } {
   let flags = NOSUID_NODEV;
   const data = [`fd=${fd}`, 'rootmode=40000', 'user_id=0', `group_id=${process.getgid?.() ?? 0}`];
-  if (options.includes('allow_other')) data.push('default_permissions');
+  data.push(...permissionChecks(options));
   for (const option of options) {
     const flag = FLAGS[option];
     if (flag) flags = (flags | flag[0]) & ~flag[1];
@@ -121,7 +122,7 @@ async function mountByHelper({ mountpoint, source, options }: MountRequest): Pro
   const fd = await mountThroughHelper(mountpoint, [
     `fsname=${name}`,
     `subtype=${SUBTYPE}`,
-    'default_permissions',
+    ...permissionChecks(options),
     ...options,
   ]);
   fcntl(fd, F_SETFL, files.O_RDWR | files.O_NONBLOCK);

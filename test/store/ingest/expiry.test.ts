@@ -140,6 +140,10 @@ test.serial(
     t.false(age(inHours(-100), inHours(-1)), 'started after it was written: the clock was wrong then');
     t.false(age(inHours(100), inHours(100)), 'written in the future');
     t.true(age(inHours(-25), inHours(-100)));
+    const named = (ref: string): boolean =>
+      isExpired({ ...status, ref: parseRef(ref) }, DEFAULT_EXPIRY, inHours(25));
+    t.true(named(`${'a'.repeat(64)}_4294967295`), 'of oras, that was killed');
+    t.false(named('a'.repeat(64)));
   },
 );
 

@@ -56,8 +56,8 @@ test('writes of any size are hashed in their order, whatever is hashed together'
     const data = Buffer.from(content.subarray(offset, offset + (sizes[turn % sizes.length] ?? 1)));
     followed.write(data, offset);
     offset += data.length;
-    // What is copied may be changed by its writer as soon as it is written.
-    if (data.length <= 128 << 10) data.fill(0);
+    // Of these sizes copies are hashed: the writer may change what it has written.
+    if (data.length > 16 << 10 && data.length <= 128 << 10) data.fill(0);
     if (turn % 11 === 10) {
       t.is(await followed.progress.digest(), await digestOfBytes(content.subarray(0, offset)));
       checked++;
