@@ -152,5 +152,5 @@ const podman: Rules = {
   },
 };
 
-// podman is not among what the short form installs.
+// podman takes longer than all the others together.
 suite(AS_ROOT, FULL ? { ...podman, ...rules } : rules);
