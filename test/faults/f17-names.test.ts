@@ -8,7 +8,7 @@ import { run, Site } from '../src/process/site.js';
 import { LIMIT, VARIANTS } from './form.js';
 
 const { O_CREAT, O_EXCL, O_WRONLY } = fs.constants;
-const [DOT, SLASH, DELETE] = [0x2e, 0x2f, 0x7f];
+const [DOT, SLASH, ZERO, NINE, DELETE] = [0x2e, 0x2f, 0x30, 0x39, 0x7f];
 /** All bytes that a name can have. */
 const BYTES = Array.from({ length: 255 }, (_, index) => index + 1).filter((byte) => byte !== SLASH);
 const HEX = '0123456789abcdef'.repeat(4);
@@ -49,8 +49,8 @@ const rules: Rules = {
     await mkdir(at(check, 'ingest/bytes'));
     const paths = BYTES.filter((byte) => byte !== DOT).flatMap((byte) => [
       { path: at(check, 'ingest/bytes/', [byte]), made: allowed(byte) },
-      // What is no temporary name can only be meant as a digest.
-      { path: at(check, 'blobs/sha256/', [byte]), made: 'EINVAL' },
+      // What is no temporary name, as a number is, can only be meant as a digest.
+      { path: at(check, 'blobs/sha256/', [byte]), made: byte >= ZERO && byte <= NINE ? 'OK' : 'EINVAL' },
       { path: at(check, 'blobs/blake3/.', [byte]), made: allowed(byte) },
       { path: at(check, 'blobs/sha512/', [byte], '.tmp'), made: allowed(byte) },
       { path: at(check, 'blobs/', [byte]), made: 'EINVAL' },
