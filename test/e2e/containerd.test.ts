@@ -103,15 +103,21 @@ END
     kill -KILL "$(< "$home/pid")"
     while kill -0 "$(< "$home/pid")" 2> /dev/null; do sleep 0.1; done
   }
-  ingest() { ctr -a "$home/sock" content ingest --expected-size "$(stat -c %s "$src")" --expected-digest "sha256:$hex" "$1"; }
+  # What follows the ref is put before the command.
+  ingest() {
+    "\${@:2}" ctr -a "$home/sock" content ingest --expected-size "$(stat -c %s "$src")" --expected-digest "sha256:$hex" "$1"
+  }
   half() {
     mkfifo "$home/pipe"
     exec 9<> "$home/pipe"
-    ingest "$1" < "$home/pipe" > /dev/null 2>&1 &
+    ingest "$1" exec < "$home/pipe" > /dev/null 2>&1 9>&- &
+    local client=$!
     head -c "$2" "$src" >&9
     until [[ $(cat "$content"/ingest/*/data 2> /dev/null | wc -c) -ge $2 ]]; do sleep 0.1; done
     stop
     exec 9>&-
+    kill -KILL $client || true
+    wait $client || true
     rm "$home/pipe"
   }
 `;
