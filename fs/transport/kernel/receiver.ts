@@ -10,10 +10,12 @@ const { EAGAIN, EINTR, ENODEV, ENOENT } = constants.errno;
 const BURST = 64;
 
 /**
- * A client in a loop sends its next request within some 20 µs. For so many milliseconds after a request the event
- * loop is kept turning, so that the processor does not go to sleep, from which a virtual one wakes in 50 to 100 µs.
+ * A client in a loop sends its next request within some 20 µs, one that is woken on a sleeping processor and reads what
+ * it writes in 70. For so many milliseconds after a request the event loop is kept turning, so that the processor does
+ * not go to sleep, from which a virtual one wakes in 50 to 100 µs. With 0.05, `dd` of 63 MB in pieces of 32 KiB took
+ * 0.27 s, with 0.15 to 0.3 it took 0.15.
  */
-const LINGER = availableParallelism() > 1 ? 0.05 : 0;
+const LINGER = availableParallelism() > 1 ? 0.2 : 0;
 
 /**
  * Reads requests and dispatches them in the order in which the kernel queued them: an OPEN after a RELEASE must
