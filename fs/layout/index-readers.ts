@@ -21,10 +21,13 @@ export class IndexReaders {
     this.#remember(key, [...others.slice(1 - SNAPSHOTS), snapshot]);
   }
 
-  /** Notes what a process has written; what it has read before counts no more. */
+  /**
+   * Notes what a process has written; what it has read before counts no more. One that has read none does not go by what
+   * it has written either: a shell that writes the same text again means it.
+   */
   wrote(thread: number, own: IndexSnapshot): void {
     const key = processKey(thread);
-    if (key !== undefined) this.#remember(key, [own]);
+    if (key !== undefined && this.#known.has(key)) this.#remember(key, [own]);
   }
 
   /** What a process knows, the oldest first. */

@@ -72,6 +72,13 @@ assert sorted(names()) == ['a', 'b', 'c', 'd', 'kept'], names()
       rsync -a index.json "$scratch/$ref"; cmp "$scratch/$ref" index.json`);
   },
 
+  'a shell that has not read it writes all of it, each time': async ({ sh }) => {
+    const empty = `printf '{"schemaVersion": 2, "manifests": []}' > index.json`;
+    const add = python(`in_place(add(load(), 'a'))`);
+    await sh(`${empty}; ${add} ${empty}; ${python('assert load() == {"schemaVersion": 2, "manifests": []}')} ${add} ${empty}
+      is "$(cat index.json)" '{"schemaVersion": 2, "manifests": []}'`);
+  },
+
   'who has it open sees what it was, to the end': async ({ sh }) => {
     await sh(
       fresh +
