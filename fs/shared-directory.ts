@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { CasError } from '../store/errors.js';
 import {
   chown,
+  close,
   fsyncDirectory,
   lstat,
   open,
@@ -12,6 +13,7 @@ import {
   unlink,
 } from '../store/files.js';
 import { isField } from '../store/ingest/clear-shared.js';
+import { FsError } from './errors.js';
 import { IngestDirectory, type Move } from './ingest-directory.js';
 import {
   type Caller,
@@ -60,9 +62,14 @@ export class SharedDirectory extends IngestDirectory {
     const path = this.#field(name);
     if (path === undefined) return super.create(name, flags, mode, caller);
     const fd = await open(path, O_RDWR | O_CREAT | (flags & (O_EXCL | O_SYNC)), mode & 0o777);
+    try {
+      await chown(fd, caller.uid, caller.gid);
+    } catch (error) {
+      await close(fd);
+      throw error;
+    }
     const node = this.#file(path);
     const handle = node.handle(fd, flags);
-    await chown(fd, caller.uid, caller.gid);
     this.changed();
     return { node, handle };
   }
@@ -78,6 +85,7 @@ export class SharedDirectory extends IngestDirectory {
   override async rename(name: Name, to: Node, toName: Name, flags: number, caller: Caller): Promise<void> {
     const from = this.#field(name);
     if (from === undefined || lstat(from) === undefined) return super.rename(name, to, toName, flags, caller);
+    if ((flags & ~RENAME_NOREPLACE) !== 0) throw new FsError('EINVAL', 'names cannot be exchanged');
     const target = to === this ? this.#field(toName) : undefined;
     if (target === undefined) throw new CasError('INGEST_SHARED', { subject: from });
     await ((flags & RENAME_NOREPLACE) === 0 ? rename : renameNoReplace)(from, target);

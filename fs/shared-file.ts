@@ -1,5 +1,6 @@
 import { constants, fchownSync } from 'node:fs';
 import { close, fchmod, fdatasync, fstat, ftruncate, lstat, open, read, write } from '../store/files.js';
+import { FIELD_LIMIT } from '../store/ingest/clear-shared.js';
 import { setTimes } from '../store/times.js';
 import { attrOf } from './attr.js';
 import { FsError } from './errors.js';
@@ -46,15 +47,16 @@ export class SharedFile implements Node {
   }
 
   async setattr({ mode, uid, gid, size, atime, mtime }: AttrChanges): Promise<void> {
-    const [opened] = this.#open;
-    const fd = opened ?? (await open(this.#path, size === undefined ? O_RDONLY : O_RDWR));
+    if (size !== undefined) checkSize(size);
+    // A descriptor of its own: those of others may be read-only, and are closed by them.
+    const fd = await open(this.#path, size === undefined ? O_RDONLY : O_RDWR);
     try {
       if (size !== undefined) await ftruncate(fd, size);
       if (uid !== undefined || gid !== undefined) fchownSync(fd, uid ?? UNCHANGED, gid ?? UNCHANGED);
       if (mode !== undefined) await fchmod(fd, mode & 0o777);
       if (atime !== undefined || mtime !== undefined) setTimes(fd, atime, mtime);
     } finally {
-      if (opened === undefined) await close(fd);
+      await close(fd);
     }
   }
 
@@ -70,7 +72,10 @@ export class SharedFile implements Node {
     return {
       mode: { direct: true, noFlush: true },
       read: (into, offset) => read(fd, into, offset),
-      write: async (data, offset) => ({ size: await write(fd, data, offset, now) }),
+      write: async (data, offset) => {
+        checkSize(offset + data.length);
+        return { size: await write(fd, data, offset, now) };
+      },
       sync: () => fdatasync(fd),
       release: async () => {
         this.#open.delete(fd);
@@ -82,4 +87,9 @@ export class SharedFile implements Node {
   forgotten(): void {
     this.#onForgotten(this);
   }
+}
+
+/** What is larger is no field, and would be read as a whole. */
+function checkSize(size: number): void {
+  if (size > FIELD_LIMIT) throw new FsError('EFBIG');
 }

@@ -56,8 +56,9 @@ class Writer implements ArchiveWriter {
     // What is wrong with an entry ends the whole.
     entry.on('error', () => undefined);
     for await (const chunk of bytes) {
-      if (!entry.write(chunk)) await either(entry, 'drain', 'close');
+      // One that is destroyed takes nothing and tells nothing any more.
       if (entry.destroyed) return;
+      if (!entry.write(chunk)) await either(entry, 'drain', 'close');
     }
     entry.end(undefined);
     if (!entry.destroyed) await either(entry, 'finish', 'close');

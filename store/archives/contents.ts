@@ -57,7 +57,7 @@ class Reader {
   async take(file: ArchiveFile): Promise<void> {
     const { name, type, target } = file;
     if (type === 'symlink' || type === 'link') {
-      this.#hold(0, name);
+      this.#hold(2 * target.length, name);
       this.names.link(name, target, type);
     } else if (type === 'file' && !OLD.test(name)) {
       await this.#takeFile(file);

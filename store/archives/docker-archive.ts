@@ -51,8 +51,13 @@ export async function dockerImages(
 ): Promise<Descriptor[]> {
   const archive = new DockerArchive(store, files, incoming, signal);
   const entries: Descriptor[] = [];
+  const made = new Map<string, Descriptor>();
   for (const image of imagesOf(files)) {
-    const manifest = await archive.manifestOf(image);
+    signal?.throwIfAborted();
+    // An archive may say the same as often as it likes: it is read once.
+    const key = JSON.stringify([image.config, image.layers]);
+    const manifest = made.get(key) ?? (await archive.manifestOf(image));
+    made.set(key, manifest);
     if (image.names.length === 0) entries.push(manifest);
     for (const name of image.names) entries.push({ ...manifest, annotations: { [REF_NAME]: name } });
   }

@@ -1,3 +1,4 @@
+import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { algorithmOf, hexOf } from '../digest.js';
 import { CasError } from '../errors.js';
@@ -113,7 +114,10 @@ class Layout {
     use: (chunks: AsyncIterable<Buffer>, size: number) => Promise<T>,
   ): Promise<T | undefined> {
     try {
-      return await withFile(join(this.#directory, name), async ({ bytes, size = 0, recycle }) =>
+      const [root, path] = [await realpath(this.#directory), await realpath(join(this.#directory, name))];
+      if (!path.startsWith(join(root, '/')))
+        throw new CasError('ARCHIVE_INVALID', { subject: name, found: 'a link that leads out' });
+      return await withFile(path, async ({ bytes, size = 0, recycle }) =>
         use(recycle ? recycling(bytes, recycle) : bytes, size),
       );
     } catch (error) {

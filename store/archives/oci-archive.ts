@@ -19,7 +19,7 @@ export async function checkImages(
   obtain: (needed: readonly Reference[]) => Promise<void>,
 ): Promise<void> {
   const needed = new Map<string, Reference>();
-  for (const entry of entries) {
+  for (const entry of new Map(entries.map((entry) => [entry.digest, entry])).values()) {
     const { images, absent } = await imageParts(entry, read);
     if (all && absent[0]) throw incomplete(absent[0]);
     for (const one of images.flatMap(leavesOf)) needed.set(one.digest, one);

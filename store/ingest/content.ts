@@ -2,6 +2,7 @@ import type { Algorithm, Digest } from '../digest.js';
 import { CasError } from '../errors.js';
 import type { Checkpoints } from './checkpoints/checkpoints.js';
 import type { ContentOwner } from './content-owner.js';
+import { fstat } from '../files.js';
 import type { DataFile } from './data-file.js';
 import { Pace } from './pace.js';
 import type { Reached } from './prefix.js';
@@ -196,12 +197,18 @@ export class Content {
   async digest(algorithm: Algorithm, expected?: Digest): Promise<Digest> {
     await this.resume();
     const [fd, { size }] = [await this.file.open(), this.file];
-    const found = await this.#progress.finish(fd, size, algorithm, this.#verify === 'always');
+    const anew = this.#verify === 'always' || this.#writtenByOthers(fd);
+    const found = await this.#progress.finish(fd, size, algorithm, anew);
     if (!this.#trusting || expected === undefined || found === expected) return found;
     await this.#checkpoints.clear(0, 0);
     this.#progress.resume(0);
     this.#trusting = false;
     return this.#progress.finish(fd, size, algorithm);
+  }
+
+  /** Whether containerd may have written the file without us: its time is later than that of the last write by us. */
+  #writtenByOthers(fd: number): boolean {
+    return this.#owner.isShared() && fstat(fd).mtime.getTime() > this.file.updatedAt.getTime();
   }
 
   /** The digest of the first {@link offset} bytes. */

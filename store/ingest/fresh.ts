@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import { join } from 'node:path';
+import { isCasError } from '../errors.js';
 import { close, ensureDirectory, ifPresent, isCode, lstat, open, rename, unlink } from '../files.js';
 import { parseRef, type Ref } from '../ref.js';
 import {
@@ -68,7 +69,7 @@ export async function settleFresh(root: string, record: IngestRecord): Promise<S
 
 /**
  * Makes the directory of fresh ingests. Those that an earlier run left there get directories of their own.
- * @returns those that stay as they are because the disk is full
+ * @returns those that stay as they are because the disk is full, or containerd has a directory in their place
  */
 export async function openFresh(root: string): Promise<IngestRecord[]> {
   await ensureDirectory(join(root, 'fresh'), 0o700);
@@ -94,7 +95,8 @@ async function hasSettled(root: string, record: IngestRecord): Promise<boolean> 
     await settleFresh(root, record);
     return true;
   } catch (error) {
-    if (isCode(error, 'ENOSPC') || isCode(error, 'EDQUOT')) return false;
+    const mayStay = isCode(error, 'ENOSPC') || isCode(error, 'EDQUOT') || isCasError(error, 'INGEST_EXISTS');
+    if (mayStay) return false;
     throw error;
   }
 }

@@ -137,18 +137,19 @@ export class Ingests {
    * @throws CasError INGEST_BUSY when a writer holds the target
    */
   async rename(ingest: Ingest, ref: Ref): Promise<void> {
+    const { shared } = ingest.record;
     for (;;) {
       const change = this.#changing.get(ingest.ref) ?? this.#changing.get(ref);
       const target = this.#names.get(ref);
       if (target === ingest) return;
+      if (shared) throw new CasError('INGEST_SHARED', { subject: ingest.ref });
+      if (!ingest.committed) ingest.checkOpen();
       if (target === 'directory') throw new CasError('DIRECTORY_EXISTS', { subject: ref });
       if (change !== undefined) await change;
       else if (target === undefined) break;
       else if (target.locked) throw target.busy();
       else await this.remove(target);
     }
-    if (ingest.record.shared) throw new CasError('INGEST_SHARED', { subject: ingest.ref });
-    if (!ingest.committed) ingest.checkOpen();
     await this.#change([ingest.ref, ref], this.#move(ingest, ref));
   }
 

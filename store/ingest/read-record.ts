@@ -3,6 +3,7 @@ import { basename, join } from 'node:path';
 import { isDigest } from '../digest.js';
 import { ifPresent, lstat, readNames, replaceFile, unlink } from '../files.js';
 import { parseRef, type Ref, refWithin } from '../ref.js';
+import { FIELD_LIMIT, isShared } from './clear-shared.js';
 import { readSeals } from './checkpoints/state-files.js';
 import type { WrittenSeal } from './checkpoints/seal.js';
 import { dataPath, type SettledRecord, writeMode } from './record.js';
@@ -29,7 +30,7 @@ export async function readRecord(directory: string): Promise<FoundIngest | undef
   if (data?.isFile() !== true) return undefined;
   const ref = (await readText(directory, 'ref')) ?? (data.size > 0n ? lostRef(directory) : undefined);
   if (ref === undefined) return undefined;
-  const shared = await isShared(directory);
+  const shared = isShared(directory);
   const [startedAt, updatedAt, total, expected, error, failure] = await Promise.all(
     ['startedat', 'updatedat', 'total', 'expected', 'error', 'failure'].map((name) =>
       readText(directory, name),
@@ -43,7 +44,7 @@ export async function readRecord(directory: string): Promise<FoundIngest | undef
       directory,
       data: dataPath(directory),
       startedAt: readTime(startedAt) ?? data.birthtime,
-      ...(total !== undefined && /^\d{1,15}$/.test(total) ? { total: Number(total) } : {}),
+      ...totalIn(total),
       ...(expected !== undefined && isDigest(expected) ? { expected } : {}),
       ...(error === undefined ? {} : { error }),
       ...(failure === undefined ? {} : { failure }),
@@ -67,18 +68,19 @@ export async function tidyRecord({ record, linked }: FoundIngest): Promise<void>
   await writeMode(directory, undefined);
 }
 
-/** Ours are 0700. containerd's are 0755, which its umask may narrow: then it is taken for one of ours. */
-async function isShared(directory: string): Promise<true | undefined> {
-  const { mode } = await fs.promises.stat(directory);
-  return (mode & 0o077) === 0 ? undefined : true;
-}
-
 function lostRef(directory: string): Ref {
   return parseRef(`lost+found/${basename(directory)}`);
 }
 
-/** A field of a record; undefined where it has no value. */
+/** The size that a field declares. */
+export function totalIn(text = ''): { readonly total?: number } {
+  return /^\d{1,15}$/.test(text) ? { total: Number(text) } : {};
+}
+
+/** A field of a record; undefined where it has no value, or one that is none: containerd's are anybody's to write. */
 export async function readText(directory: string, name: string): Promise<string | undefined> {
+  const stats = lstat(join(directory, name));
+  if (stats?.isFile() !== true || stats.size > FIELD_LIMIT) return undefined;
   const text = await ifPresent(fs.promises.readFile(join(directory, name), 'utf8'));
   return text === '' ? undefined : text;
 }

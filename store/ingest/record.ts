@@ -2,9 +2,10 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import { join } from 'node:path';
 import type { Digest } from '../digest.js';
+import { CasError } from '../errors.js';
 import { createFile, ifPresent, isCode, mkdir, rename, replaceFile, rmdir, unlink } from '../files.js';
 import type { Ref } from '../ref.js';
-import { clearShared } from './clear-shared.js';
+import { clearShared, isShared } from './clear-shared.js';
 
 /** What is declared of an ingest before its bytes are complete. */
 export interface Expectations {
@@ -52,6 +53,7 @@ export async function createDirectory(parent: string, ref: Ref): Promise<string>
   const directory = join(parent, keyOf(ref));
   await mkdir(directory, 0o700).catch(async (error: unknown) => {
     if (!isCode(error, 'EEXIST')) throw error;
+    checkOurs(directory, ref);
     await removeDirectory(directory);
     await mkdir(directory, 0o700);
   });
@@ -62,6 +64,12 @@ export async function createDirectory(parent: string, ref: Ref): Promise<string>
     throw error;
   }
   return directory;
+}
+
+/** What containerd keeps, and who looks into its directory, is not ours to replace. @throws CasError INGEST_EXISTS */
+function checkOurs(directory: string, ref: Ref): void {
+  if (isShared(directory))
+    throw new CasError('INGEST_EXISTS', { subject: ref, found: "a directory of containerd's" });
 }
 
 /** Writes the times, which an ingest that is committed at once never needs on disk. */
@@ -113,6 +121,7 @@ async function writeField(
 /** Moves a record to another ref. The `ref` file changes first and is what a recovery goes by. */
 export async function moveRecord(record: SettledRecord, ref: Ref): Promise<SettledRecord> {
   const directory = join(record.directory, '..', keyOf(ref));
+  checkOurs(directory, ref);
   await replaceFile(join(record.directory, 'ref'), ref, true);
   try {
     await fs.promises.rename(record.directory, directory);
@@ -128,6 +137,7 @@ export async function finishMove(record: SettledRecord): Promise<SettledRecord |
   if (record.shared) return record;
   const directory = join(record.directory, '..', keyOf(record.ref));
   if (directory === record.directory) return record;
+  if (isShared(directory)) return undefined;
   try {
     await rename(record.directory, directory);
   } catch (error) {

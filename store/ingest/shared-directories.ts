@@ -4,7 +4,7 @@ import { CasError } from '../errors.js';
 import { isCode, mkdir, open, readNames } from '../files.js';
 import { nameIn, parentOf, type Ref } from '../ref.js';
 import { isField } from './clear-shared.js';
-import { readText } from './read-record.js';
+import { readText, totalIn } from './read-record.js';
 import { dataPath, removeDirectory, type SettledRecord } from './record.js';
 
 const { O_CREAT, O_EXCL, O_RDWR } = fs.constants;
@@ -62,9 +62,8 @@ export class SharedDirectories {
     const directory = this.path(parentOf(ref));
     if (directory === undefined || nameIn(ref) !== 'data') return undefined;
     const path = dataPath(directory);
+    const declared = totalIn(await readText(directory, 'total'));
     const data = await open(path, O_RDWR | O_CREAT | O_EXCL, mode);
-    const total = Number((await readText(directory, 'total')) ?? Number.NaN);
-    const declared = Number.isSafeInteger(total) ? { total } : {};
     return { record: { ref, data: path, directory, shared: true, startedAt: new Date(), ...declared }, data };
   }
 }
