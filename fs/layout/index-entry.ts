@@ -1,6 +1,7 @@
 import { INDEX_JSON } from '../../store/images/index-file.js';
 import { MAX_INDEX } from '../../store/images/index-json.js';
 import type { IndexSnapshot } from '../../store/images/image-index.js';
+import { processKey } from '../../store/process.js';
 import type { Named } from '../../store/ingest/ingests.js';
 import type { Caller, FileHandle, Node, OpenFlags } from '../node.js';
 import type { TreeContext } from '../tree.js';
@@ -46,7 +47,7 @@ export class IndexEntry implements LayoutEntry {
     const { images, ingests } = this.#context.store;
     return receiveText(ingests, named, MAX_INDEX, async (bytes) => {
       const begun = named === 'directory' ? new Date() : named.status.startedAt;
-      await this.#write(bytes, caller, images.at(begun));
+      await this.#write(bytes, processKey(caller.pid), images.at(begun));
     });
   }
 
@@ -63,16 +64,19 @@ export class IndexEntry implements LayoutEntry {
       refusal: () => store.images.refusal,
       opened: ({ pid }) => {
         if (damage !== undefined) throw damage;
-        this.#readers.read(pid, snapshot);
+        this.#readers.read(processKey(pid), snapshot);
       },
-      write: (bytes, caller) => this.#write(bytes, caller, snapshot),
+      writing: ({ pid }) => {
+        const writer = processKey(pid);
+        return (bytes) => this.#write(bytes, writer, snapshot);
+      },
     });
   }
 
   /** `seen` is what the writer found who has read none. */
-  async #write(bytes: Buffer, { pid }: Caller, seen: IndexSnapshot): Promise<void> {
+  async #write(bytes: Buffer, writer: string | undefined, seen: IndexSnapshot): Promise<void> {
     const { images } = this.#context.store;
-    const known = this.#readers.knownTo(pid);
-    this.#readers.wrote(pid, await images.write(known.length > 0 ? known : [seen], bytes));
+    const known = this.#readers.knownTo(writer);
+    this.#readers.wrote(writer, await images.write(known.length > 0 ? known : [seen], bytes));
   }
 }

@@ -1,8 +1,9 @@
 import { processKey } from '../../store/process.js';
 import type { IndexSnapshot } from '../../store/images/image-index.js';
 
-/** How many processes are remembered, and how many snapshots of each. */
-const PROCESSES = 256;
+/** From how many processes on those that have ended are forgotten, how many others are remembered, and how much of each. */
+const ENDED = 16;
+const PROCESSES = 1024;
 const SNAPSHOTS = 8;
 
 /**
@@ -13,32 +14,34 @@ export class IndexReaders {
   /** The longest unseen first. */
   readonly #known = new Map<string, readonly IndexSnapshot[]>();
 
-  /** Notes what a process, told by one of its threads, has read. */
-  read(thread: number, snapshot: IndexSnapshot): void {
-    const key = processKey(thread);
+  /** Notes what a process has read, told by its {@link processKey}; without one nothing is known of it. */
+  read(key: string | undefined, snapshot: IndexSnapshot): void {
     if (key === undefined) return;
     const others = this.#known.get(key)?.filter(({ version }) => version !== snapshot.version) ?? [];
-    this.#remember(key, [...others.slice(1 - SNAPSHOTS), snapshot]);
+    // The first is what a long copy goes by.
+    this.#remember(key, [...others.slice(0, 1), ...others.slice(1).slice(2 - SNAPSHOTS), snapshot]);
   }
 
   /**
    * Notes what a process has written; what it has read before counts no more. One that has read none does not go by what
    * it has written either: a shell that writes the same text again means it.
    */
-  wrote(thread: number, own: IndexSnapshot): void {
-    const key = processKey(thread);
+  wrote(key: string | undefined, own: IndexSnapshot): void {
     if (key !== undefined && this.#known.has(key)) this.#remember(key, [own]);
   }
 
   /** What a process knows, the oldest first. */
-  knownTo(thread: number): readonly IndexSnapshot[] {
-    const key = processKey(thread);
+  knownTo(key: string | undefined): readonly IndexSnapshot[] {
     return (key === undefined ? undefined : this.#known.get(key)) ?? [];
   }
 
   #remember(key: string, snapshots: readonly IndexSnapshot[]): void {
     this.#known.delete(key);
     this.#known.set(key, snapshots);
+    // Those that have ended write no more.
+    if (this.#known.size > ENDED)
+      for (const one of this.#known.keys())
+        if (processKey(parseInt(one, 10)) !== one) this.#known.delete(one);
     const [oldest] = this.#known.keys();
     if (this.#known.size > PROCESSES && oldest !== undefined) this.#known.delete(oldest);
   }

@@ -33,7 +33,7 @@ export class LayoutVersion implements LayoutEntry {
       limit: LIMIT,
       refusal: () => this.#refusal,
       opened: () => undefined,
-      write: (bytes) => this.#check(bytes),
+      writing: () => (bytes) => this.#check(bytes),
     });
     return this.#node;
   }

@@ -30,8 +30,11 @@ export interface TextSource {
   readonly refusal: () => string | undefined;
   /** @throws what a reader gets instead of the text */
   readonly opened: (caller: Caller) => void;
-  /** Takes what somebody has written, at the close. */
-  readonly write: (bytes: Buffer, caller: Caller) => Awaitable<void>;
+  /**
+   * Somebody begins to write: takes what they have written, at the close. That may be called by another process, a child
+   * of who has opened it.
+   */
+  readonly writing: (caller: Caller) => (bytes: Buffer) => Awaitable<void>;
 }
 
 const ERROR = 'user.cas.error';
@@ -83,7 +86,7 @@ export class TextFile implements Node {
     const cut = (flags & constants.O_TRUNC) !== 0;
     if (wantsWrite(flags) || cut) {
       if (!cut) opened(caller);
-      return new TextWriter(new Draft(cut ? EMPTY : bytes, limit), cut, this.#source.write);
+      return new TextWriter(new Draft(cut ? EMPTY : bytes, limit), cut, this.#source.writing(caller));
     }
     opened(caller);
     return {

@@ -1,4 +1,4 @@
-import type { Awaitable, Caller, FileHandle, OpenMode, Written } from '../node.js';
+import type { Awaitable, FileHandle, OpenMode, Written } from '../node.js';
 import type { Draft } from './draft.js';
 
 /**
@@ -9,11 +9,11 @@ import type { Draft } from './draft.js';
 export class TextWriter implements FileHandle {
   readonly mode: OpenMode = { direct: true };
   readonly #draft: Draft;
-  readonly #accept: (bytes: Buffer, caller: Caller) => Awaitable<void>;
+  readonly #accept: (bytes: Buffer) => Awaitable<void>;
   #changed: boolean;
 
   /** `changed`: the draft differs from the text already. */
-  constructor(draft: Draft, changed: boolean, accept: (bytes: Buffer, caller: Caller) => Awaitable<void>) {
+  constructor(draft: Draft, changed: boolean, accept: (bytes: Buffer) => Awaitable<void>) {
     this.#draft = draft;
     this.#changed = changed;
     this.#accept = accept;
@@ -34,11 +34,11 @@ export class TextWriter implements FileHandle {
     this.#changed = true;
   }
 
-  async flush(caller: Caller): Promise<void> {
+  async flush(): Promise<void> {
     if (!this.#changed) return;
     this.#changed = false;
     try {
-      await this.#accept(this.#draft.bytes, caller);
+      await this.#accept(this.#draft.bytes);
     } catch (error) {
       this.#changed = true;
       throw error;

@@ -1,6 +1,7 @@
 import type { Chosen } from '../../store/images/choose-image.js';
 import { CasError } from '../../store/errors.js';
-import { type Descriptor, keyOf } from '../../store/images/descriptor.js';
+import { isDigest } from '../../store/digest.js';
+import { type Descriptor, fullNameOf, keyOf, refNameOf } from '../../store/images/descriptor.js';
 import type { Store } from '../../store/store.js';
 import { layerLine } from './layer-lines.js';
 import type { ImageDetail, ImageLine } from './protocol.js';
@@ -39,6 +40,12 @@ export const IMAGE_ROUTES: readonly Route[] = [
     handle: async ({ store }, query) => {
       const name = given(query['name']);
       const { entries } = (await store.unpacked.names()).require(name);
+      const names = new Set(entries.map((entry) => fullNameOf(entry) ?? refNameOf(entry)));
+      if (names.size > 1 && !isDigest(name))
+        throw new CasError('IMAGE_NAME_INVALID', {
+          subject: name,
+          found: `${names.size} images of that name`,
+        });
       const keys = new Set(entries.map(keyOf));
       const isMeant = (entry: Descriptor): boolean => keys.has(keyOf(entry)) || entry.digest === name;
       if (!(await store.images.removeAll(isMeant))) throw new CasError('IMAGE_NOT_FOUND', { subject: name });

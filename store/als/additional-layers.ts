@@ -169,7 +169,7 @@ export class AdditionalLayers {
   async #letGo(path: string, chain: Digest): Promise<void> {
     const { uses, layers } = this.#parts;
     const holder = useHolder(path);
-    if (uses.of(path) === undefined && layers.holdersOf(chain).includes(holder))
+    if (uses.of(path)?.chain !== chain && layers.holdersOf(chain).includes(holder))
       await layers.release(chain, holder);
   }
 

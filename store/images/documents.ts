@@ -1,7 +1,8 @@
 import type { Blobs } from '../blobs.js';
-import type { Digest } from '../digest.js';
+import { type Algorithm, algorithmOf, type Digest } from '../digest.js';
 import { CasError } from '../errors.js';
 import { close, fstat, read } from '../files.js';
+import { createHasher } from '../hasher/engines.js';
 import { Recent } from '../tree/recent.js';
 import { type ImageConfig, parseConfig } from './image-config.js';
 import { checkKind, type Document, DOCUMENT_LIMIT, parseDocument, type Reference } from './manifest.js';
@@ -57,8 +58,12 @@ export class Documents {
   }
 }
 
-/** All of a small blob. @throws CasError BLOB_NOT_FOUND, IMAGE_INVALID where it is too large */
+/**
+ * All of a small blob.
+ * @throws CasError BLOB_NOT_FOUND, IMAGE_INVALID where it is too large, DIGEST_MISMATCH where the disk has other bytes
+ */
 async function readBlob(blobs: Blobs, digest: Digest): Promise<Buffer> {
+  if (blobs.stat(digest) === undefined) throw new CasError('BLOB_NOT_FOUND', { subject: digest });
   const fd = await blobs.open(digest);
   try {
     const size = Number(fstat(fd).size);
@@ -69,9 +74,22 @@ async function readBlob(blobs: Blobs, digest: Digest): Promise<Buffer> {
         found: size,
       });
     const bytes = Buffer.allocUnsafe(size);
-    return bytes.subarray(0, await read(fd, bytes, 0));
+    await read(fd, bytes, 0);
+    const found = await digestOfBytes(algorithmOf(digest), bytes);
+    if (found !== digest) throw new CasError('DIGEST_MISMATCH', { subject: digest, errno: 'EIO', found });
+    return bytes;
   } finally {
     await close(fd);
+  }
+}
+
+async function digestOfBytes(algorithm: Algorithm, bytes: Buffer): Promise<Digest> {
+  const hasher = await createHasher(algorithm);
+  try {
+    await hasher.update(bytes);
+    return hasher.digest();
+  } finally {
+    hasher.dispose();
   }
 }
 

@@ -56,21 +56,29 @@ export class ImageHolds {
   }
 
   /**
-   * Index.json has changed: those who still lead to a layer come to hold it, then those who are gone let go. Without
-   * holds there is nothing to do, and nothing is read. Settles when that is done.
+   * Index.json has changed: those who lead to a layer come to hold it, then those who are gone let go. Without layers
+   * there is nothing to do, and nothing is read. Settles when that is done.
    */
   readonly settle = shareCalls(() => this.#settle());
 
   async #settle(): Promise<void> {
     try {
-      if (this.#held().length === 0) return;
-      const { roots } = await this.#maps.current();
-      for (const [chain, holder, root] of this.#held())
-        if (!roots.has(root)) await this.#layers.release(chain, holder);
+      if (this.#layers.all().length === 0) return;
+      await this.#maps.current();
+      for (const [chain, holder, root] of this.#held()) {
+        // While one is let go, an entry may come back.
+        const { roots } = this.#maps.now ?? (await this.#maps.current());
+        if (roots.has(root) || !this.#layers.holdersOf(chain).includes(holder)) continue;
+        await this.#layers.release(chain, holder).catch((error: unknown) => this.#failed(error));
+      }
     } catch (error) {
-      const fields = { error: String(error) };
-      this.#report({ level: 'error', message: 'layers of images cannot be let go', fields });
+      this.#failed(error);
     }
+  }
+
+  #failed(error: unknown): void {
+    const fields = { error: String(error) };
+    this.#report({ level: 'error', message: 'layers of images cannot be let go', fields });
   }
 
   /** The holds of images, those on tops first. */

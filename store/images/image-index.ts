@@ -70,9 +70,9 @@ export class ImageIndex {
     return this.#refusal;
   }
 
-  /** The index as it was at a moment, as far as it is remembered. */
+  /** The index as it was at a moment; where that is not remembered, one without entries, by which nothing was left out. */
   at(moment: Date): IndexSnapshot {
-    return this.#snapshots.findLast(({ writtenAt }) => writtenAt <= moment) ?? this.#snapshots[0] ?? NOTHING;
+    return this.#snapshots.findLast(({ writtenAt }) => writtenAt <= moment) ?? NOTHING;
   }
 
   /** Has `listener` called after each change. */
@@ -97,7 +97,7 @@ export class ImageIndex {
           : textOf(mergeIndexes(base.index, written, now.index)),
       );
       this.#refusal = undefined;
-      return { bytes, index: written, writtenAt: new Date(), version: OWN };
+      return { bytes: NOTHING.bytes, index: written, writtenAt: new Date(), version: OWN };
     } catch (error) {
       this.#refusal = error instanceof Error ? error.message : String(error);
       throw error;
@@ -144,6 +144,7 @@ export class ImageIndex {
       const before = this.current;
       const { bytes, index } = change(before);
       if (bytes.equals(before.bytes)) return;
+      checkIndexSize(bytes);
       await writeIndexFile(this.#root, bytes);
       const now = { bytes, index, writtenAt: new Date(), version: before.version + 1 };
       this.#snapshots.push(now);
@@ -169,6 +170,13 @@ export class ImageIndex {
     while (this.#snapshots.length > 1 && (this.#snapshots.length > REMEMBERED || bytes > REMEMBERED_BYTES))
       bytes -= this.#snapshots.shift()?.bytes.length ?? 0;
   }
+}
+
+/** What is larger could not be read again. @throws CasError INDEX_INVALID, errno EFBIG */
+function checkIndexSize({ length }: Buffer): void {
+  if (length <= MAX_INDEX) return;
+  const expected = `at most ${MAX_INDEX} bytes`;
+  throw new CasError('INDEX_INVALID', { subject: 'index.json', errno: 'EFBIG', expected, found: length });
 }
 
 function textOf(index: ImageIndexJson): Pick<IndexSnapshot, 'bytes' | 'index'> {

@@ -99,10 +99,14 @@ function childOf(place: Growing, name: string): Growing {
   return child;
 }
 
+/** How many components a name may have that is shown as a path. */
+const DEEPEST = 32;
+
 /** The components of a name that can be a path; undefined for others. */
 function pathOf(name: unknown): string[] | undefined {
   if (typeof name !== 'string' || Buffer.byteLength(name) > LONGEST) return undefined;
   const path = name.split('/');
+  if (path.length > DEEPEST) return undefined;
   try {
     path.forEach(checkComponent);
     return path;

@@ -1,6 +1,6 @@
 import type { Digest } from '../digest.js';
 import { CasError } from '../errors.js';
-import { chainOf } from '../layers/chain.js';
+import { chainOf, MAX_DEPTH } from '../layers/chain.js';
 import type { Platform } from './descriptor.js';
 import type { Documents } from './documents.js';
 import { isImageConfig, type Manifest, type Reference } from './manifest.js';
@@ -57,6 +57,12 @@ function layersOf({ config, layers }: Manifest, diffs: readonly Digest[]): Image
       subject: config.digest,
       expected: `${layers.length} DiffIDs, one for each layer`,
       found: diffs.length,
+    });
+  if (layers.length > MAX_DEPTH)
+    throw new CasError('IMAGE_INVALID', {
+      subject: config.digest,
+      expected: `at most ${MAX_DEPTH} layers`,
+      found: layers.length,
     });
   let chain: Digest | undefined;
   return diffs.flatMap((diff, index) => {

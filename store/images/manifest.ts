@@ -129,9 +129,14 @@ export function reference(value: unknown, subject: string, where: string): Refer
   };
 }
 
+/** Nobody reads those of descriptors within documents, and documents are kept. */
+function withoutAnnotations({ mediaType, digest, size, platform }: Reference): Reference {
+  return { ...(mediaType !== undefined && { mediaType }), digest, size, ...(platform && { platform }) };
+}
+
 /** Go writes an empty list as null. */
 function references(value: unknown, subject: string, where: string): Reference[] {
   if (value === undefined || value === null) return [];
   if (!Array.isArray(value)) throw new CasError('IMAGE_INVALID', { subject, expected: `a list of ${where}` });
-  return value.map((one) => reference(one, subject, where));
+  return value.map((one) => withoutAnnotations(reference(one, subject, where)));
 }

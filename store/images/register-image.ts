@@ -69,6 +69,12 @@ export class Registrations {
     return this.#failures.get(chain)?.error;
   }
 
+  /** Whether that blob cannot be the layer of that chain. */
+  refused(chain: Digest, blob: Digest): boolean {
+    const failure = this.#failures.get(chain);
+    return failure?.blob === blob && failure.error instanceof CasError && LASTING.has(failure.error.code);
+  }
+
   /** Forgets failures: what failed for good is tried again then. */
   forget(which: (chain: Digest, blob: Digest) => boolean): void {
     for (const [chain, { blob }] of this.#failures) if (which(chain, blob)) this.#failures.delete(chain);
@@ -89,8 +95,8 @@ export class Registrations {
     const layer = image.layers[index];
     if (layer === undefined) throw new CasError('IMAGE_INVALID', { subject: name });
     const { chain, diff, blob } = layer;
-    const before = this.failureOf(chain);
-    if (before instanceof CasError && LASTING.has(before.code)) throw before;
+    const before = this.#failures.get(chain);
+    if (before !== undefined && this.refused(chain, blob.digest)) throw before.error;
     const parent = image.layers[index - 1]?.chain;
     const check = async (_records: unknown, found: Digest): Promise<void> => {
       if (found === diff) return Promise.resolve();

@@ -147,8 +147,9 @@ export class UnpackedImages {
   }
 
   /** Ends what is under way. */
-  close(): Promise<void> {
-    return this.#registrations.close();
+  async close(): Promise<void> {
+    await this.#registrations.close();
+    await this.#holds.settle();
   }
 
   get #state(): { readonly registrations: Registrations; readonly layers: Layers } {
@@ -170,7 +171,11 @@ export class UnpackedImages {
     const isWhole = ({ image, index }: Leading): boolean =>
       image.layers
         .slice(0, index + 1)
-        .every(({ chain, blob }) => layers.get(chain) !== undefined || blobs.stat(blob.digest) !== undefined);
+        .every(
+          ({ chain, blob }) =>
+            layers.get(chain) !== undefined ||
+            (blobs.stat(blob.digest) !== undefined && !this.#registrations.refused(chain, blob.digest)),
+        );
     return found.find(isWhole) ?? found[0];
   }
 

@@ -256,7 +256,7 @@ export class Layers {
   async #holding<T>(layer: Layer | undefined, action: () => Promise<T>): Promise<T> {
     if (layer === undefined) return action();
     const holder = passingHolder('registration');
-    this.#state.holders.add(layer.chain, holder);
+    this.hold(layer.chain, holder);
     try {
       return await action();
     } finally {
