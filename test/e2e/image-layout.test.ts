@@ -93,6 +93,25 @@ assert names() == ['a', 'b'] and os.stat('index.json').st_size == len(open('inde
     );
   },
 
+  'a child that closes the file first writes for who has opened it': async ({ sh }) => {
+    await sh(
+      fresh +
+        python(`
+import subprocess
+index = add(load(), 'mine')
+Writer(lambda index: add(index, 'other'), over).write()
+file = open('index.json', 'w')
+json.dump(index, file)
+file.flush()
+subprocess.run(['true'], close_fds=False, check=True)
+if os.fork() == 0: os._exit(0)
+os.wait()
+file.close()
+assert sorted(names()) == ['mine', 'other'], names()
+`),
+    );
+  },
+
   'what is no index is refused by the close or the rename, and the old one stays': async ({ t, sh }) => {
     const script = `${fresh}
       old=$(cat index.json)

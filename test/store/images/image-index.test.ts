@@ -96,6 +96,16 @@ test('an index that cannot be read is moved aside by the next one that is writte
   t.is(fs.readFileSync(join(root, 'damaged', moved), 'utf8'), '{"schemaVersion"');
 });
 
+test('what would be too large to be read again is not merged', async (t) => {
+  const { images } = (await temporaryStore(t)).store;
+  await images.load();
+  const { current } = images;
+  const large = (entry: object): Buffer => textOf({ ...entry, data: 'x'.repeat(9 << 20) });
+  await images.write([current], large(A));
+  t.is(await codeOf(images.write([current], large(B))), 'INDEX_INVALID EFBIG');
+  t.is(images.current.index.manifests.length, 1);
+});
+
 test('an OCI image layout becomes a store as it is', async (t) => {
   const root = join(temporaryDirectory(t), 'store');
   fs.mkdirSync(join(root, 'blobs'), { recursive: true });

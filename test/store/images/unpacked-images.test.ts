@@ -240,6 +240,45 @@ test('a layer that somebody else registers is held by images from then on', asyn
   t.is((await made.registered()).length, 1);
 });
 
+test('a layer that was there before its image is held by it, too', async (t) => {
+  const made = await TestImages.open(t);
+  const layer = await made.layer({ a: 'a' });
+  await made.store.stacks.make('s');
+  const fd = await made.store.blobs.open(layer.blob.digest);
+  await made.store.stacks.push('s', descriptorSource(fd, layer.blob.size));
+  fs.closeSync(fd);
+  await made.name('x', await made.image([layer]));
+  await made.store.unpacked.settle();
+  t.deepEqual(await made.store.stacks.remove('s'), []);
+  t.is((await made.registered()).length, 1);
+});
+
+test('a blob that cannot be a layer stands in the way of no other that can', async (t) => {
+  const made = await TestImages.open(t);
+  const good = await made.layer({ a: 'a' });
+  const rubbish = { blob: await made.blob(noise(5000, 'rubbish'), TYPES.layer), diff: good.diff };
+  await made.name('first', await made.image([rubbish]));
+  await made.name('second', await made.image([good]));
+  const [top] = await made.chains('second');
+  if (top === undefined) return t.fail();
+  t.is(await outcome(made.store.unpacked.bring(top)), 'LAYER_INVALID EBADMSG');
+  t.is((await made.store.unpacked.bring(top))?.chain, top);
+});
+
+test('a manifest whose bytes have changed on the disk tells nothing, and is read again once it is mended', async (t) => {
+  const made = await TestImages.open(t);
+  const image = await made.image([await made.layer({ a: 'a' })]);
+  const path = made.store.blobs.path(image.digest);
+  const text = fs.readFileSync(path);
+  fs.chmodSync(path, 0o644);
+  fs.writeFileSync(path, text.toString().replace('"schemaVersion":2', '"schemaVersion":3'));
+  await made.name('x', image);
+  t.is((await made.chosen('x')).fault?.code, 'DIGEST_MISMATCH');
+  fs.writeFileSync(path, text);
+  t.is((await made.chosen('x')).fault, undefined);
+  t.is((await made.chains('x')).length, 1);
+});
+
 test('where it cannot be known what images need, nothing is removed at a start', async (t) => {
   const made = await TestImages.open(t);
   const lost = { ...(await made.image([await made.layer({ a: 'a' })])), mediaType: TYPES.manifest };
