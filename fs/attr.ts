@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { type BigIntStats, constants } from 'node:fs';
-import type { Attr, Nanoseconds } from './node.js';
+import { type BigIntStats, constants, fchownSync } from 'node:fs';
+import { setTimes } from '../store/times.js';
+import type { Attr, AttrChanges, Nanoseconds } from './node.js';
 
 /**
  * The size of reads and writes that tools should use (st_blksize). One FUSE request can carry four times as much,
@@ -61,6 +62,15 @@ export function directoryAttr(
 export function encodeDevice({ major, minor }: { readonly major: number; readonly minor: number }): number {
   return ((minor & 0xff) | ((major & 0xfff) << 8) | ((minor & ~0xff) << 12)) >>> 0;
 }
+
+/** Gives an open file of the store the owner and the times that a request wants; see fchown(2) and futimens(2). */
+export function setOwnerAndTimes(fd: number, { uid, gid, atime, mtime }: AttrChanges): void {
+  if (uid !== undefined || gid !== undefined) fchownSync(fd, uid ?? UNCHANGED, gid ?? UNCHANGED);
+  if (atime !== undefined || mtime !== undefined) setTimes(fd, atime, mtime);
+}
+
+/** (uid_t) -1 of chown(2). */
+const UNCHANGED = 0xffff_ffff;
 
 /** The present time. */
 export function nowNs(): Nanoseconds {

@@ -16,6 +16,7 @@ import { lstat } from '../store/files.js';
 import {
   type Attr,
   type Caller,
+  type Created,
   type DirEntry,
   type FileHandle,
   type Name,
@@ -77,12 +78,7 @@ export class BlobDirectory extends IngestDirectory {
     }
   }
 
-  override async create(
-    name: Name,
-    flags: OpenFlags,
-    mode: number,
-    caller: Caller,
-  ): Promise<{ node: Node; handle: FileHandle }> {
+  override async create(name: Name, flags: OpenFlags, mode: number, caller: Caller): Promise<Created> {
     const digest = this.#finalName(name);
     if (digest === undefined) return super.create(name, flags, mode, caller);
     // Without O_EXCL nobody expects EEXIST where another has made it since the kernel looked.

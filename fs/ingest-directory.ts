@@ -14,8 +14,8 @@ import {
   type AttrChanges,
   type Awaitable,
   type Caller,
+  type Created,
   type DirEntry,
-  type FileHandle,
   type Name,
   nameOf,
   type Node,
@@ -103,12 +103,7 @@ export class IngestDirectory implements Node {
     }
   }
 
-  async create(
-    name: Name,
-    _flags: OpenFlags,
-    mode: number,
-    caller: Caller,
-  ): Promise<{ node: Node; handle: FileHandle }> {
+  async create(name: Name, _flags: OpenFlags, mode: number, caller: Caller): Promise<Created> {
     const ingest = await this.newIngest(this.refOf(name), mode, caller);
     this.changed();
     return { node: this.context.fileOf(ingest), handle: new IngestWriter(ingest) };

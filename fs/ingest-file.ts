@@ -1,9 +1,8 @@
-import { constants, fchownSync } from 'node:fs';
+import { constants } from 'node:fs';
 import { CasError } from '../store/errors.js';
 import { alter, setPermissions } from '../store/ingest/attributes.js';
 import type { Ingest } from '../store/ingest/ingest.js';
-import { setTimes } from '../store/times.js';
-import { attrOf } from './attr.js';
+import { attrOf, setOwnerAndTimes } from './attr.js';
 import { getIngestXattr, listIngestXattrs, removeIngestXattr, setIngestXattr } from './ingest-xattrs.js';
 import { IngestWriter, readIngest } from './ingest-handle.js';
 import type { Attr, AttrChanges, Caller, FileHandle, Node, OpenFlags } from './node.js';
@@ -32,11 +31,10 @@ export class IngestFile implements Node {
     const { ingest } = this;
     if (ingest.committed) throw new CasError('BLOB_IMMUTABLE', { subject: ingest.ref });
     if (changes.size !== undefined) await this.#truncate(changes.size, caller, handle);
-    const { mode, uid, gid, atime, mtime } = changes;
+    const { mode } = changes;
     if (mode !== undefined) await setPermissions(ingest, mode & 0o777);
     await alter(ingest, (fd) => {
-      if (uid !== undefined || gid !== undefined) fchownSync(fd, uid ?? UNCHANGED, gid ?? UNCHANGED);
-      if (atime !== undefined || mtime !== undefined) setTimes(fd, atime, mtime);
+      setOwnerAndTimes(fd, changes);
     });
   }
 
@@ -88,6 +86,3 @@ export class IngestFile implements Node {
     }
   }
 }
-
-/** (uid_t) -1 of chown(2). */
-const UNCHANGED = 0xffff_ffff;

@@ -89,6 +89,12 @@ export interface FileHandle {
   release(): Awaitable<void>;
 }
 
+/** A file that was made and is open. */
+export interface Created {
+  readonly node: Node;
+  readonly handle: FileHandle;
+}
+
 /** One name in a directory. `type` is the S_IFMT part of the mode. */
 export interface DirEntry {
   readonly name: Name;
@@ -132,12 +138,7 @@ export interface Node {
   entries?(): AsyncIterable<readonly DirEntry[]> | Iterable<readonly DirEntry[]>;
   /** Some entries, from the one with that index on; none at the end. Instead of {@link entries}. */
   batch?(index: number): Awaitable<readonly DirEntry[]>;
-  create?(
-    name: Name,
-    flags: OpenFlags,
-    mode: number,
-    caller: Caller,
-  ): Awaitable<{ node: Node; handle: FileHandle }>;
+  create?(name: Name, flags: OpenFlags, mode: number, caller: Caller): Awaitable<Created>;
   mkdir?(name: Name, mode: number, caller: Caller): Awaitable<Node>;
   unlink?(name: Name, caller: Caller): Awaitable<void>;
   rmdir?(name: Name, caller: Caller): Awaitable<void>;

@@ -1,6 +1,6 @@
 import { IngestDirectory, type Move } from './ingest-directory.js';
 import type { LayoutEntry } from './layout/layout-entry.js';
-import type { Caller, DirEntry, FileHandle, Name, Node, OpenFlags } from './node.js';
+import type { Caller, Created, DirEntry, Name, Node, OpenFlags } from './node.js';
 import { FsError } from './errors.js';
 import type { TreeContext } from './tree.js';
 
@@ -35,12 +35,7 @@ export class RootDirectory extends IngestDirectory {
     for await (const batch of super.entries()) yield batch.filter(({ name }) => !this.#isOwn(name));
   }
 
-  override async create(
-    name: Name,
-    flags: OpenFlags,
-    mode: number,
-    caller: Caller,
-  ): Promise<{ node: Node; handle: FileHandle }> {
+  override async create(name: Name, flags: OpenFlags, mode: number, caller: Caller): Promise<Created> {
     const entry = this.#layout.get(name);
     return entry === undefined ? super.create(name, flags, mode, caller) : entry.create(flags, caller);
   }

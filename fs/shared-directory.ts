@@ -17,8 +17,8 @@ import { FsError } from './errors.js';
 import { IngestDirectory, type Move } from './ingest-directory.js';
 import {
   type Caller,
+  type Created,
   type DirEntry,
-  type FileHandle,
   type Name,
   nameOf,
   type Node,
@@ -53,12 +53,7 @@ export class SharedDirectory extends IngestDirectory {
     yield* super.entries();
   }
 
-  override async create(
-    name: Name,
-    flags: OpenFlags,
-    mode: number,
-    caller: Caller,
-  ): Promise<{ node: Node; handle: FileHandle }> {
+  override async create(name: Name, flags: OpenFlags, mode: number, caller: Caller): Promise<Created> {
     const path = this.#field(name);
     if (path === undefined) return super.create(name, flags, mode, caller);
     const fd = await open(path, O_RDWR | O_CREAT | (flags & (O_EXCL | O_SYNC)), mode & 0o777);

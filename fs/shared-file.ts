@@ -1,8 +1,7 @@
-import { constants, fchownSync } from 'node:fs';
+import { constants } from 'node:fs';
 import { close, fchmod, fdatasync, fstat, ftruncate, lstat, open, read, write } from '../store/files.js';
 import { FIELD_LIMIT } from '../store/ingest/clear-shared.js';
-import { setTimes } from '../store/times.js';
-import { attrOf } from './attr.js';
+import { attrOf, setOwnerAndTimes } from './attr.js';
 import { FsError } from './errors.js';
 import {
   type Attr,
@@ -14,7 +13,6 @@ import {
 } from './node.js';
 
 const { O_RDONLY, O_RDWR, O_SYNC, O_TRUNC } = constants;
-const UNCHANGED = 0xffff_ffff;
 
 /** A small file that containerd keeps beside the bytes of an ingest: the file of the store itself. */
 export class SharedFile implements Node {
@@ -46,15 +44,15 @@ export class SharedFile implements Node {
     return attrOf(stats, {});
   }
 
-  async setattr({ mode, uid, gid, size, atime, mtime }: AttrChanges): Promise<void> {
+  async setattr(changes: AttrChanges): Promise<void> {
+    const { mode, size } = changes;
     if (size !== undefined) checkSize(size);
     // A descriptor of its own: those of others may be read-only, and are closed by them.
     const fd = await open(this.#path, size === undefined ? O_RDONLY : O_RDWR);
     try {
       if (size !== undefined) await ftruncate(fd, size);
-      if (uid !== undefined || gid !== undefined) fchownSync(fd, uid ?? UNCHANGED, gid ?? UNCHANGED);
       if (mode !== undefined) await fchmod(fd, mode & 0o777);
-      if (atime !== undefined || mtime !== undefined) setTimes(fd, atime, mtime);
+      setOwnerAndTimes(fd, changes);
     } finally {
       await close(fd);
     }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { CasError } from './errors.js';
 
 /** The registered algorithms of the OCI image specification, with the length of their digests in hex digits. */
@@ -57,6 +58,11 @@ export function parseDigest(text: string): Digest {
   const colon = text.indexOf(':');
   if (colon < 0) throw new CasError('DIGEST_INVALID', { subject: text, expected: '<algorithm>:<hex>' });
   return digestOf(parseAlgorithm(text.slice(0, colon)), text.slice(colon + 1));
+}
+
+/** The SHA-256 of what is in memory and small. */
+export function sha256Of(text: string | Uint8Array): Digest {
+  return digestFromBytes('sha256', createHash('sha256').update(text).digest());
 }
 
 /** Whether `text` is `<algorithm>:<hex>`, well-formed. */

@@ -16,8 +16,7 @@ const COMMAND_MAX = 64;
  * which has a number of its own unless it is the first of its process.
  */
 export function processOf(thread: number, proc = '/proc'): ProcessName {
-  const group = /^Tgid:\s*(\d+)$/m.exec(textOf(`${proc}/${thread}/status`))?.[1];
-  const pid = group === undefined ? thread : Number(group);
+  const pid = processId(thread, proc);
   // A process may give itself any name.
   const name = textOf(`${proc}/${pid}/comm`).replace(/\n$/, '').replace(UNSAFE, '\ufffd');
   return { pid, command: name === '' ? undefined : name.slice(0, COMMAND_MAX) };
@@ -29,10 +28,15 @@ export function processOf(thread: number, proc = '/proc'): ProcessName {
  */
 export function processKey(thread: number, proc = '/proc'): string | undefined {
   if (thread === 0) return undefined;
-  const { pid } = processOf(thread, proc);
+  const pid = processId(thread, proc);
   // The fields follow the command, which is in parentheses and may hold any; the start is the 22nd of all.
   const start = textOf(`${proc}/${pid}/stat`).replace(/^.*\)/s, '').split(' ')[20];
   return start === undefined ? undefined : `${pid} ${start}`;
+}
+
+function processId(thread: number, proc: string): number {
+  const group = /^Tgid:\s*(\d+)$/m.exec(textOf(`${proc}/${thread}/status`))?.[1];
+  return group === undefined ? thread : Number(group);
 }
 
 /* A process may end, or belong to somebody whom we may not look at, at any moment. */

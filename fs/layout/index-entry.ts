@@ -3,7 +3,7 @@ import { MAX_INDEX } from '../../store/images/index-json.js';
 import type { IndexSnapshot } from '../../store/images/image-index.js';
 import { processKey } from '../../store/process.js';
 import type { Named } from '../../store/ingest/ingests.js';
-import type { Caller, FileHandle, Node, OpenFlags } from '../node.js';
+import type { Caller, Created, OpenFlags } from '../node.js';
 import type { TreeContext } from '../tree.js';
 import { IndexReaders } from './index-readers.js';
 import type { LayoutEntry } from './layout-entry.js';
@@ -37,7 +37,7 @@ export class IndexEntry implements LayoutEntry {
     return this.#node;
   }
 
-  async create(flags: OpenFlags, caller: Caller): Promise<{ node: Node; handle: FileHandle }> {
+  async create(flags: OpenFlags, caller: Caller): Promise<Created> {
     const node = await this.node();
     return { node, handle: node.open(flags, caller) };
   }

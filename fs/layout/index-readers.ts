@@ -13,6 +13,8 @@ const SNAPSHOTS = 8;
 export class IndexReaders {
   /** The longest unseen first. */
   readonly #known = new Map<string, readonly IndexSnapshot[]>();
+  /** At how many it is looked which have ended: at twice as many as were found alive, since it reads files of each. */
+  #crowd = ENDED;
 
   /** Notes what a process has read, told by its {@link processKey}; without one nothing is known of it. */
   read(key: string | undefined, snapshot: IndexSnapshot): void {
@@ -38,11 +40,14 @@ export class IndexReaders {
   #remember(key: string, snapshots: readonly IndexSnapshot[]): void {
     this.#known.delete(key);
     this.#known.set(key, snapshots);
-    // Those that have ended write no more.
-    if (this.#known.size > ENDED)
-      for (const one of this.#known.keys())
-        if (processKey(parseInt(one, 10)) !== one) this.#known.delete(one);
+    if (this.#known.size > this.#crowd) this.#forgetEnded();
     const [oldest] = this.#known.keys();
     if (this.#known.size > PROCESSES && oldest !== undefined) this.#known.delete(oldest);
+  }
+
+  /** Those that have ended write no more. */
+  #forgetEnded(): void {
+    for (const one of this.#known.keys()) if (processKey(parseInt(one, 10)) !== one) this.#known.delete(one);
+    this.#crowd = Math.max(ENDED, 2 * this.#known.size);
   }
 }

@@ -2,7 +2,7 @@ import { CasError } from '../../store/errors.js';
 import { LAYOUT_TEXT, OCI_LAYOUT } from '../../store/images/index-file.js';
 import { isPlainObject } from '../../store/is-plain-object.js';
 import type { Named } from '../../store/ingest/ingests.js';
-import type { Caller, FileHandle, Node, OpenFlags } from '../node.js';
+import type { Caller, Created, OpenFlags } from '../node.js';
 import type { TreeContext } from '../tree.js';
 import type { LayoutEntry } from './layout-entry.js';
 import { receiveText } from './received-text.js';
@@ -38,7 +38,7 @@ export class LayoutVersion implements LayoutEntry {
     return this.#node;
   }
 
-  create(flags: OpenFlags, caller: Caller): { node: Node; handle: FileHandle } {
+  create(flags: OpenFlags, caller: Caller): Created {
     const node = this.node();
     return { node, handle: node.open(flags, caller) };
   }

@@ -1,3 +1,5 @@
+import { DOCUMENT_LIMIT } from '../images/manifest.js';
+
 /** What an archive of images may ask of who reads it. */
 export interface ArchiveLimits {
   /** Bytes of a manifest, an index, a configuration: they are read as a whole. */
@@ -13,7 +15,7 @@ export interface ArchiveLimits {
 }
 
 export const ARCHIVE_LIMITS: ArchiveLimits = {
-  document: 8 << 20,
+  document: DOCUMENT_LIMIT,
   documents: 64 << 20,
   overhead: 512,
   layers: 4096,

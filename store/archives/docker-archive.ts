@@ -1,5 +1,5 @@
 import type { Format } from '../compression/format.js';
-import { type Digest, isDigest } from '../digest.js';
+import { type Digest, isDigest, sha256Of } from '../digest.js';
 import { CasError } from '../errors.js';
 import { type Descriptor, REF_NAME } from '../images/descriptor.js';
 import { parseConfig } from '../images/image-config.js';
@@ -9,7 +9,7 @@ import { withBlob } from '../layers/layer-source.js';
 import type { Store } from '../store.js';
 import type { Content } from './contents.js';
 import { dockerName } from './docker-name.js';
-import { diffOf, type Incoming, sha256Of } from './incoming.js';
+import { diffOf, type Incoming } from './incoming.js';
 import { incomplete } from './image-parts.js';
 import { MEDIA_TYPES } from './media-types.js';
 import type { Names } from './names.js';

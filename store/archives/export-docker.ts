@@ -1,4 +1,4 @@
-import { hexOf } from '../digest.js';
+import { hexOf, sha256Of } from '../digest.js';
 import { CasError } from '../errors.js';
 import { refNameOf } from '../images/descriptor.js';
 import { parseConfig } from '../images/image-config.js';
@@ -10,7 +10,6 @@ import { dockerName } from './docker-name.js';
 import type { ExportedEntries, ExportedImages } from './export-images.js';
 import { type ChosenPart, partsFor } from './export-parts.js';
 import type { ExportStore } from './exported-blob.js';
-import { sha256Of } from './incoming.js';
 import { type LayerTar, layerTar } from './layer-tar.js';
 import { readDocument } from './read-blob.js';
 

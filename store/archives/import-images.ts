@@ -1,8 +1,5 @@
-import { isDeepStrictEqual } from 'node:util';
 import { CasError } from '../errors.js';
-import { type Descriptor, keyOf, REF_NAME, refNameOf } from '../images/descriptor.js';
-import type { ImageIndex } from '../images/image-index.js';
-import { indexText } from '../images/index-json.js';
+import { type Descriptor, REF_NAME, refNameOf } from '../images/descriptor.js';
 import { safeJson } from '../json.js';
 import type { Progress } from '../layers/split-tar.js';
 import type { Store } from '../store.js';
@@ -47,7 +44,7 @@ export async function importImages(
     const entries = named(await receive(incoming), names);
     await incoming.settled();
     signal?.throwIfAborted();
-    await publish(store.images, entries);
+    await store.images.put(entries);
     return entries.map((entry) => ({ name: refNameOf(entry), digest: entry.digest }));
   } catch (error) {
     throw ofArchive(error);
@@ -74,17 +71,6 @@ function named(entries: readonly Descriptor[], names: readonly string[]): readon
       found: `${images} images to name`,
     });
   return names.map((name) => ({ ...entry, annotations: { ...entry.annotations, [REF_NAME]: name } }));
-}
-
-/** Several entries of a new index may have one name, for as many platforms; those that were there before go. */
-async function publish(images: ImageIndex, entries: readonly Descriptor[]): Promise<void> {
-  const base = images.current;
-  const { manifests } = base.index;
-  const keys = new Set(entries.map(keyOf));
-  const before = manifests.filter((entry) => keys.has(keyOf(entry)));
-  if (isDeepStrictEqual(before, entries)) return;
-  const others = manifests.filter((entry) => !keys.has(keyOf(entry)));
-  await images.write([base], indexText({ ...base.index, manifests: [...others, ...entries] }));
 }
 
 /** What a tar or a compression is refused for is told of an archive here. */

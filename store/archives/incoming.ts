@@ -1,7 +1,7 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { decompressed } from '../compression/decompressed.js';
 import type { Format } from '../compression/format.js';
-import { type Algorithm, algorithmOf, type Digest, digestFromBytes } from '../digest.js';
+import { type Algorithm, algorithmOf, type Digest, sha256Of } from '../digest.js';
 import { CasError } from '../errors.js';
 import { createHasher } from '../hasher/engines.js';
 import type { Ingest } from '../ingest/ingest.js';
@@ -186,11 +186,6 @@ export async function diffOf(
     await hashing;
     hasher?.dispose();
   }
-}
-
-/** The digest of a text. */
-export function sha256Of(text: Uint8Array): Digest {
-  return digestFromBytes('sha256', createHash('sha256').update(text).digest());
 }
 
 async function* once(bytes: Buffer): AsyncGenerator<Buffer, void> {

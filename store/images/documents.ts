@@ -1,11 +1,10 @@
 import type { Blobs } from '../blobs.js';
-import { type Algorithm, algorithmOf, type Digest } from '../digest.js';
+import type { Digest } from '../digest.js';
 import { CasError } from '../errors.js';
-import { close, fstat, read } from '../files.js';
-import { createHasher } from '../hasher/engines.js';
 import { Recent } from '../tree/recent.js';
 import { type ImageConfig, parseConfig } from './image-config.js';
-import { checkKind, type Document, DOCUMENT_LIMIT, parseDocument, type Reference } from './manifest.js';
+import { checkKind, type Document, parseDocument, type Reference } from './manifest.js';
+import { readDocument } from './read-document.js';
 
 type Parsed = Document | ImageConfig | CasError;
 
@@ -50,7 +49,7 @@ export class Documents {
 
   async #parse<T>(digest: Digest, parse: (bytes: Uint8Array, digest: Digest) => T): Promise<T | CasError> {
     try {
-      return parse(await readBlob(this.#blobs, digest), digest);
+      return parse(await readWhole(this.#blobs, digest), digest);
     } catch (error) {
       if (error instanceof CasError && error.code === 'IMAGE_INVALID') return error;
       throw error;
@@ -58,39 +57,12 @@ export class Documents {
   }
 }
 
-/**
- * All of a small blob.
- * @throws CasError BLOB_NOT_FOUND, IMAGE_INVALID where it is too large, DIGEST_MISMATCH where the disk has other bytes
- */
-async function readBlob(blobs: Blobs, digest: Digest): Promise<Buffer> {
+/** @throws CasError BLOB_NOT_FOUND, IMAGE_INVALID where it is too large, DIGEST_MISMATCH where the disk has other bytes */
+async function readWhole(blobs: Blobs, digest: Digest): Promise<Buffer> {
   if (blobs.stat(digest) === undefined) throw new CasError('BLOB_NOT_FOUND', { subject: digest });
-  const fd = await blobs.open(digest);
-  try {
-    const size = Number(fstat(fd).size);
-    if (size > DOCUMENT_LIMIT)
-      throw new CasError('IMAGE_INVALID', {
-        subject: digest,
-        expected: `at most ${DOCUMENT_LIMIT} bytes`,
-        found: size,
-      });
-    const bytes = Buffer.allocUnsafe(size);
-    await read(fd, bytes, 0);
-    const found = await digestOfBytes(algorithmOf(digest), bytes);
-    if (found !== digest) throw new CasError('DIGEST_MISMATCH', { subject: digest, errno: 'EIO', found });
-    return bytes;
-  } finally {
-    await close(fd);
-  }
-}
-
-async function digestOfBytes(algorithm: Algorithm, bytes: Buffer): Promise<Digest> {
-  const hasher = await createHasher(algorithm);
-  try {
-    await hasher.update(bytes);
-    return hasher.digest();
-  } finally {
-    hasher.dispose();
-  }
+  const { bytes, found } = await readDocument(blobs, digest);
+  if (found !== digest) throw new CasError('DIGEST_MISMATCH', { subject: digest, errno: 'EIO', found });
+  return bytes;
 }
 
 function weightOf(parsed: Parsed): number {

@@ -1,8 +1,9 @@
+import { isDeepStrictEqual } from 'node:util';
 import { CasError } from '../errors.js';
 import { Lane } from '../lane.js';
 import type { Report } from '../report.js';
 import { chooseBase } from './choose-base.js';
-import { type Descriptor, keyOf, refNameOf } from './descriptor.js';
+import { type Descriptor, keyOf } from './descriptor.js';
 import { type IndexSnapshot, isDamage, moveIndexAside, readIndexFile, writeIndexFile } from './index-file.js';
 import { EMPTY_INDEX, type ImageIndexJson, indexText, MAX_INDEX, parseIndex } from './index-json.js';
 import { mergeIndexes } from './merge.js';
@@ -104,18 +105,16 @@ export class ImageIndex {
     }
   }
 
-  /** Adds an entry, in place of those of the same name or, without a name, of the same digest. */
-  put(descriptor: Descriptor): Promise<void> {
-    const key = keyOf(descriptor);
-    return this.#change(({ index }) => {
-      const others = index.manifests.filter((other) => keyOf(other) !== key);
-      return textOf({ ...index, manifests: [...others, descriptor] });
+  /** Adds entries, in place of those of the same names or, without a name, of the same digests. */
+  async put(entries: readonly Descriptor[]): Promise<void> {
+    const keys = new Set(entries.map(keyOf));
+    await this.#change(({ bytes, index }) => {
+      const before = index.manifests.filter((entry) => keys.has(keyOf(entry)));
+      if (isDeepStrictEqual(before, entries)) return { bytes, index };
+      const others = index.manifests.filter((entry) => !keys.has(keyOf(entry)));
+      return textOf({ ...index, manifests: [...others, ...entries] });
     });
-  }
-
-  /** Removes the entries of a name. Whether there were any. */
-  remove(name: string): Promise<boolean> {
-    return this.removeAll((entry) => refNameOf(entry) === name);
+    this.#refusal = undefined;
   }
 
   /** Removes some entries. Whether there were any. */

@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto';
-import { type Digest, digestFromBytes } from '../digest.js';
+import { type Digest, sha256Of } from '../digest.js';
 
 /** The most layers that a chain may have; the Docker layer store has the same limit. */
 export const MAX_DEPTH = 125;
@@ -10,5 +9,5 @@ export const MAX_DEPTH = 125;
  */
 export function chainOf(parent: Digest | undefined, diff: Digest): Digest {
   if (parent === undefined) return diff;
-  return digestFromBytes('sha256', createHash('sha256').update(`${parent} ${diff}`).digest());
+  return sha256Of(`${parent} ${diff}`);
 }

@@ -81,7 +81,7 @@ test('of an image and others whose names begin with its own all are in one direc
   t.deepEqual(await calls.readdir('images/a/layers'), ['1']);
   t.deepEqual(await calls.readdir('images/a/platforms'), OWN);
   t.is(await readlink('images/a/b/manifest.json'), `../../../blobs/sha256/${hexOf(image.digest)}`);
-  await made.store.images.remove('a');
+  await made.unname('a');
   t.deepEqual(await calls.readdir('images/a'), ['b', 'layers', 'rootfs', 'platforms']);
   t.deepEqual(await calls.readdir('images/a/layers'), OWN);
 });
@@ -99,7 +99,7 @@ test('a directory that the kernel remembers shows what its name leads to now', a
   const before = await target();
   await made.name('x', await made.image([await made.layer({ b: 'b' })]));
   t.not(await target(), before);
-  await made.store.images.remove('x');
+  await made.unname('x');
   t.is(await errnoFrom(() => fs.getattr(x.id)), 'ENOENT');
   t.is(await errnoFrom(() => fs.getattr(layers.id)), 'ENOENT');
   t.is(await errnoFrom(target), 'ENOENT');
@@ -173,7 +173,7 @@ test('a blob that an image needs cannot be unlinked; any other can', async (t) =
     errnoFrom(() => calls.unlink(`blobs/sha256/${digest.slice('sha256:'.length)}`));
   for (const { digest } of [manifest, layer.blob]) t.is(await unlink(digest), 'EBUSY');
   t.is(await unlink(other.digest), 'OK');
-  await made.store.images.remove('x');
+  await made.unname('x');
   for (const { digest } of [manifest, layer.blob]) t.is(await unlink(digest), 'OK');
 });
 

@@ -48,7 +48,7 @@ test('uses are counted from run to run, hold layer and blob, and one path does n
   await Promise.all([plain, plain, withRef, plain].map((named) => made.store.additional.use(named, one)));
   await Promise.all([plain, withRef].map(({ path }) => made.store.additional.release(path)));
   await made.store.additional.release('nothing');
-  for (const name of ['registry/one:1', 'registry/two:2']) await made.store.images.remove(name);
+  for (const name of ['registry/one:1', 'registry/two:2']) await made.unname(name);
   await made.opened.reopen();
   const { additional, layers } = made.store;
   await layers.load();
@@ -70,7 +70,7 @@ test('while uses cannot be read no layer goes', async (t) => {
   const [, one] = await made.chains('registry/one:1');
   if (one === undefined) return t.fail();
   await made.store.additional.use({ path: blob, blob }, one);
-  await made.store.images.remove('registry/one:1');
+  await made.unname('registry/one:1');
   await made.opened.close();
   fs.writeFileSync(join(made.opened.root, 'als.json'), '{"format":1,"uses":[{}]}');
   await made.opened.reopen();

@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { CasError } from '../../../store/errors.js';
-import { REF_NAME } from '../../../store/images/descriptor.js';
+import { REF_NAME, refNameOf } from '../../../store/images/descriptor.js';
 import type { IndexSnapshot } from '../../../store/images/image-index.js';
 import { temporaryDirectory } from '../../helpers/temporary.js';
 import { temporaryStore } from '../../helpers/stores.js';
@@ -38,7 +38,7 @@ test('a writer knows its own text from then on, and not what others have added',
   const { images } = (await temporaryStore(t)).store;
   await images.load();
   const own = await images.write([images.current], textOf(A));
-  await images.put(B);
+  await images.put([B]);
   await images.write([own], textOf());
   t.deepEqual(images.current.index.manifests, [B]);
 });
@@ -47,12 +47,12 @@ test('an entry takes the place of the one of its name', async (t) => {
   const { images } = (await temporaryStore(t)).store;
   const changes: [IndexSnapshot, IndexSnapshot][] = [];
   images.onChange((now, before) => changes.push([now, before]));
-  await images.put(A);
-  await images.put(B);
-  await images.put({ ...A, size: 3 });
+  await images.put([A]);
+  await images.put([B]);
+  await images.put([{ ...A, size: 3 }]);
   t.deepEqual(images.current.index.manifests, [B, { ...A, size: 3 }]);
-  t.true(await images.remove('b'));
-  t.false(await images.remove('b'));
+  t.true(await images.removeAll((entry) => refNameOf(entry) === 'b'));
+  t.false(await images.removeAll((entry) => refNameOf(entry) === 'b'));
   t.deepEqual(images.current.index.manifests, [{ ...A, size: 3 }]);
   t.is(changes.length, 4);
   t.is(changes[3]?.[0], images.current);
@@ -74,7 +74,7 @@ for (const [what, text] of [
 ] as const)
   test(`refused, with the index as it was: ${what}`, async (t) => {
     const { images } = (await temporaryStore(t)).store;
-    await images.put(A);
+    await images.put([A]);
     const before = images.current;
     t.is(await codeOf(images.write([before], Buffer.from(text))), 'INDEX_INVALID EBADMSG');
     t.is(images.current, before);
@@ -118,7 +118,7 @@ test('an OCI image layout becomes a store as it is', async (t) => {
 
 test('the index of an earlier moment is found again', async (t) => {
   const { images } = (await temporaryStore(t)).store;
-  await images.put(A);
+  await images.put([A]);
   const { current } = images;
   t.is(images.at(new Date(Date.now() + 1)), current);
   t.deepEqual(images.at(new Date(0)).index.manifests, []);

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import type { ExecutionContext } from 'ava';
 import { type Digest, parseDigest } from '../../../store/digest.js';
-import { type Descriptor, type Platform, REF_NAME } from '../../../store/images/descriptor.js';
+import { type Descriptor, type Platform, REF_NAME, refNameOf } from '../../../store/images/descriptor.js';
 import type { Chosen } from '../../../store/images/choose-image.js';
 import { parseRef } from '../../../store/ref.js';
 import type { StoreEvent } from '../../../store/report.js';
@@ -112,7 +112,12 @@ export class TestImages {
 
   /** Gives an image a name, in index.json. */
   async name(name: string, image: Described): Promise<void> {
-    await this.store.images.put({ ...withoutPlatform(image), annotations: { [REF_NAME]: name } });
+    await this.store.images.put([{ ...withoutPlatform(image), annotations: { [REF_NAME]: name } }]);
+  }
+
+  /** Takes a name away from whatever has it. */
+  async unname(name: string): Promise<void> {
+    await this.store.images.removeAll((entry) => refNameOf(entry) === name);
   }
 
   /** What a name leads to. */

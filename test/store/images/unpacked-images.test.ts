@@ -202,9 +202,9 @@ test('images hold their layers as long as index.json leads to them, also after a
     await made.store.unpacked.settle();
     return (await made.registered()).length;
   };
-  await made.store.images.remove('one');
+  await made.unname('one');
   t.is(await settled(), 3);
-  await made.store.images.remove('alias');
+  await made.unname('alias');
   t.is(await settled(), 2);
 
   // One entry in the place of another: what both need is not made again.
@@ -220,7 +220,7 @@ test('images hold their layers as long as index.json leads to them, also after a
   if (top === undefined) return t.fail();
   await made.store.stacks.make('s');
   await made.store.stacks.pushLayer('s', top);
-  await made.store.images.remove('two');
+  await made.unname('two');
   t.is(await settled(), 2);
   await made.store.stacks.remove('s');
   t.is(await settled(), 0);
@@ -309,7 +309,7 @@ test('where it cannot be known what images need, nothing is removed at a start',
 
 test('every blob that index.json reaches is needed, and no other', async (t) => {
   const made = await TestImages.open(t);
-  const { unpacked, images } = made.store;
+  const { unpacked } = made.store;
   const layers = [await made.layer({ a: 'a' }), await made.layer({ b: 'b' })];
   const arm = await made.image(layers.slice(0, 1), { platform: { architecture: 'arm64', os: 'linux' } });
   const amd = await made.image(layers.slice(1));
@@ -323,7 +323,7 @@ test('every blob that index.json reaches is needed, and no other', async (t) => 
   t.is(await outcome(unpacked.checkUnneeded(loose.digest)), 'OK');
   const error = await t.throwsAsync(unpacked.checkUnneeded(arm.digest));
   t.regex(error.message, /an image of index.json needs the blob: found many$/);
-  await images.remove('many');
+  await made.unname('many');
   for (const digest of reached)
     t.is(await outcome(unpacked.checkUnneeded(digest)), digest === text.digest ? 'BLOB_HELD EBUSY' : 'OK');
 });
