@@ -37,6 +37,7 @@ const ERRORS: Readonly<Record<Call, readonly Problem[]>> = {
   chown: ['EIO'],
   times: ['EIO'],
   xattr: ['EIO', 'ENOSPC'],
+  'sync names': ['EIO', 'ENOSPC'],
 };
 
 /**

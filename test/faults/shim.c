@@ -30,7 +30,7 @@
 #include <unistd.h>
 
 /* Bits of control.calls, in the order of CALLS in shim.ts. */
-enum call { CREATE, OPEN, READ, WRITE, SYNC, RENAME, LINK, UNLINK, RMDIR, MKDIR, TRUNCATE, CHMOD, CHOWN, TIMES, XATTR };
+enum call { CREATE, OPEN, READ, WRITE, SYNC, RENAME, LINK, UNLINK, RMDIR, MKDIR, TRUNCATE, CHMOD, CHOWN, TIMES, XATTR, SYNC_NAMES };
 
 enum action { NOTHING, KILL_BEFORE, KILL_AFTER, FAIL, SHORT, CUT };
 
@@ -86,6 +86,11 @@ static void cut_power(void) {
 static void end_process(void) {
   kill(getpid(), SIGKILL);
   for (;;) pause();
+}
+
+static int is_directory(int fd) {
+  struct stat status;
+  return fstat(fd, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
 static enum action enter(enum call call, const char *name, int fd, const char *path) {
@@ -153,7 +158,7 @@ WRAP(ssize_t, read, READ, fd, NULL, (int fd, void *into, size_t size), (fd, into
 WRAP(ssize_t, pread64, READ, fd, NULL, (int fd, void *into, size_t size, off64_t at), (fd, into, size, at))
 WRAP(ssize_t, preadv64, READ, fd, NULL, (int fd, const struct iovec *parts, int count, off64_t at), (fd, parts, count, at))
 
-WRAP(int, fsync, SYNC, fd, NULL, (int fd), (fd))
+WRAP(int, fsync, is_directory(fd) ? SYNC_NAMES : SYNC, fd, NULL, (int fd), (fd))
 WRAP(int, fdatasync, SYNC, fd, NULL, (int fd), (fd))
 WRAP(int, sync_file_range, SYNC, fd, NULL, (int fd, off64_t at, off64_t size, unsigned flags), (fd, at, size, flags))
 

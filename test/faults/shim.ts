@@ -20,6 +20,7 @@ export const CALLS = [
   'chown',
   'times',
   'xattr',
+  'sync names',
 ] as const;
 export type Call = (typeof CALLS)[number];
 
