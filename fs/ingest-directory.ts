@@ -2,13 +2,14 @@ import { constants } from 'node:fs';
 import { algorithmFor } from '../store/ingest/algorithm-for.js';
 import type { Ingest } from '../store/ingest/ingest.js';
 import type { Named } from '../store/ingest/ingests.js';
+import { offer } from '../store/ingest/loan.js';
 import { renameDirectory } from '../store/ingest/rename-directory.js';
 import { chown } from '../store/files.js';
 import { type Ref, refWithin } from '../store/ref.js';
 import { CasError, isCasError } from '../store/errors.js';
 import { directoryAttr, nowNs, virtualInode } from './attr.js';
 import { FsError } from './errors.js';
-import { IngestWriter } from './ingest-handle.js';
+import { IngestWriter, UNCACHED } from './ingest-handle.js';
 import {
   type Attr,
   type AttrChanges,
@@ -18,6 +19,7 @@ import {
   type DirEntry,
   type Name,
   nameOf,
+  type OpenMode,
   type Node,
   type OpenFlags,
   RENAME_NOREPLACE,
@@ -106,7 +108,8 @@ export class IngestDirectory implements Node {
   async create(name: Name, _flags: OpenFlags, mode: number, caller: Caller): Promise<Created> {
     const ingest = await this.newIngest(this.refOf(name), mode, caller);
     this.changed();
-    return { node: this.context.fileOf(ingest), handle: new IngestWriter(ingest) };
+    const handle = new IngestWriter(ingest, await this.#modeFor(ingest, caller));
+    return { node: this.context.fileOf(ingest), handle };
   }
 
   async mkdir(name: Name, mode: number, caller: Caller): Promise<Node> {
@@ -205,6 +208,16 @@ export class IngestDirectory implements Node {
   /** Its names have changed. */
   protected changed(): void {
     this.#changed = Date.now();
+  }
+
+  /**
+   * How it is opened. Files outside `ingest/` are nobody's to resume, so the kernel writes them without us, and they are
+   * hashed once they are closed. Only for our own user, who can reach the store below anyway: pages of a mapping that are
+   * still the target of a read when the mapping has gone are counted nowhere.
+   */
+  async #modeFor(ingest: Ingest, { uid }: Caller): Promise<OpenMode> {
+    const lends = this.path.startsWith('/') && uid === OWN_UID && this.context.store.ingests.lends;
+    return lends ? { ...UNCACHED, loan: await offer(ingest) } : UNCACHED;
   }
 
   /** The daemon's own user must not show. */

@@ -1,6 +1,9 @@
 import type { Ingest } from '../store/ingest/ingest.js';
 import type { Awaitable, FileHandle, OpenMode, Written } from './node.js';
 
+/** Nothing of an ingest is cached, so it needs no flush. */
+export const UNCACHED: OpenMode = { direct: true, noFlush: true };
+
 /** An ingest that is open for reading. It sees the bytes so far, and goes on seeing them after a commit. */
 export async function readIngest(ingest: Ingest): Promise<FileHandle> {
   ingest.retain();
@@ -11,7 +14,7 @@ export async function readIngest(ingest: Ingest): Promise<FileHandle> {
     throw error;
   }
   return {
-    mode: { direct: true, noFlush: true },
+    mode: UNCACHED,
     read: (into, offset) => ingest.read(into, offset),
     sync: () => ingest.persist(),
     release: () => ingest.release(),
@@ -24,7 +27,7 @@ export class IngestWriter implements FileHandle {
   readonly ingest: Ingest;
 
   /** Takes over the lock that the caller has just got. */
-  constructor(ingest: Ingest, mode: OpenMode = { direct: true, noFlush: true }) {
+  constructor(ingest: Ingest, mode = UNCACHED) {
     this.ingest = ingest;
     this.mode = mode;
   }

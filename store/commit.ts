@@ -4,6 +4,7 @@ import { CasError } from './errors.js';
 import { fchmod, fstat, lstat } from './files.js';
 import { checkDigest, checkSize } from './ingest/check.js';
 import type { Ingest } from './ingest/ingest.js';
+import { detach, takeBack } from './ingest/loan.js';
 import { setTimes } from './times.js';
 
 const READ_ONLY = 0o444;
@@ -31,6 +32,7 @@ export interface CommitContext {
  * 1. Seal: no write is accepted from here on, and those under way are waited for.
  * 2. Size: the file has the claimed and the declared size. Else SIZE_MISMATCH.
  * 3. Digest: of all bytes, with the claimed name's algorithm; the declared digest must hold too. Else DIGEST_MISMATCH.
+ *    Where it is not proven that nobody else can write the file, a copy takes its place, and 2 and 3 are done again.
  * 4. Data: durable, or such that step 6 cannot become durable without it (an error is final for this ingest);
  *    meanwhile mode 0444.
  * 5. Times: mtime is the time of the commit.
@@ -57,10 +59,9 @@ export async function commit(
   await ingest.seal();
   let placed: boolean;
   try {
-    const { total, shared, expected: declared } = ingest.record;
-    // containerd looks at its total when it resumes, and may commit another size.
-    for (const size of [claim.size, shared ? undefined : total]) checkSize(ingest, size);
-    for (const expected of new Set([digest, declared])) await checkDigest(ingest, expected);
+    await takeBack(ingest);
+    await verify(ingest, claim);
+    if (await detach(ingest)) await verify(ingest, claim);
     placed = await publish(ingest, blobs, claim);
   } catch (error) {
     refuse(ingest, error);
@@ -77,6 +78,14 @@ export async function commit(
   }
   if (!early) await context.drop(placed).catch(() => undefined);
   return placed;
+}
+
+/** Steps 2 and 3. */
+async function verify(ingest: Ingest, { digest, size: claimed }: Claim): Promise<void> {
+  const { total, shared, expected: declared } = ingest.record;
+  // containerd looks at its total when it resumes, and may commit another size.
+  for (const size of [claimed, shared ? undefined : total]) checkSize(ingest, size);
+  for (const expected of new Set([digest, declared])) await checkDigest(ingest, expected);
 }
 
 function refuse(ingest: Ingest, error: unknown): void {

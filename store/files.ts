@@ -73,6 +73,15 @@ export function openDirectory(path: string): Promise<number> {
   return openFile(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 }
 
+const dup3 = bind('int dup3(int from, int to, int flags)');
+const O_CLOEXEC = 0o2000000;
+
+/** Lets `fd` be what `other` is, which is closed. Calls under way on other threads end with what `fd` was. */
+export function replaceDescriptor(fd: number, other: number): void {
+  dup3(other, fd, O_CLOEXEC);
+  fs.closeSync(other);
+}
+
 /** fsync(2) of a directory: the names in it are on the disk. */
 export async function fsyncDirectory(path: string): Promise<void> {
   const fd = await openDirectory(path);

@@ -2,6 +2,7 @@ import type { Digest } from '../digest.js';
 import { checkDigest, checkSize } from './check.js';
 import type { Ingest } from './ingest.js';
 import type { Ingests } from './ingests.js';
+import { takeBack } from './loan.js';
 
 /** What became of the bytes of an ingest. */
 export interface Consumed<T> {
@@ -25,6 +26,7 @@ export async function consume<T>(
   await ingest.seal();
   let consumed: Consumed<T>;
   try {
+    await takeBack(ingest);
     checkSize(ingest, ingest.record.total);
     await checkDigest(ingest, ingest.record.expected);
     consumed = await ingest.using(async () => use(await ingest.open(), ingest.size));

@@ -1,22 +1,13 @@
 import type { Algorithm, Digest } from '../digest.js';
 import { CasError } from '../errors.js';
 import type { Checkpoints } from './checkpoints/checkpoints.js';
+import { Checkpointer } from './checkpointer.js';
 import type { ContentOwner } from './content-owner.js';
 import { fstat } from '../files.js';
 import type { DataFile } from './data-file.js';
-import { Pace } from './pace.js';
+import type { HashPolicy } from './hash-policy.js';
 import type { Reached } from './prefix.js';
 import type { IngestWritten, Progress } from './progress.js';
-
-/** How an ingest is hashed. */
-export interface HashPolicy {
-  /**
-   * `auto`: bytes that were hashed as they were written are not read again by the commit. `always`: all bytes are.
-   */
-  readonly verify: 'auto' | 'always';
-  /** How many bytes are written before the state of the hash is saved again; Infinity: it is when the file is closed. */
-  readonly checkpoint: number;
-}
 
 /** The range that no other change may overlap while a file is cut. */
 const EVERYTHING = [0, Infinity] as const;
@@ -34,15 +25,13 @@ export class Content {
   readonly #checkpoints: Checkpoints;
   readonly #owner: ContentOwner;
   readonly #verify: HashPolicy['verify'];
-  readonly #pace: Pace;
+  readonly #checkpointer: Checkpointer;
   /** What was saved by an earlier run has been read, or there is nothing. */
   #loaded: boolean;
   #loading: Promise<void> | undefined;
   /** The digest rests on a state that an earlier run saved. */
   #trusting = false;
-  /** Something has changed since the last checkpoint. */
-  #dirty = false;
-  #checkpointing: Promise<void> | undefined;
+  #takingBack: Promise<boolean> | undefined;
 
   /** `isNew`: no earlier run can have saved anything of it. */
   constructor(
@@ -58,7 +47,7 @@ export class Content {
     this.#checkpoints = checkpoints;
     this.#owner = owner;
     this.#verify = verify;
-    this.#pace = new Pace(checkpoint);
+    this.#checkpointer = new Checkpointer({ file, progress, checkpoints, owner }, checkpoint);
     this.#loaded = isNew;
   }
 
@@ -89,8 +78,9 @@ export class Content {
       await obstacle;
     const spoilt = this.#owner.spoilt();
     if (spoilt !== undefined) throw spoilt;
-    this.#dirty = true;
-    const held = this.#progress.writing(data, offset)?.catch(() => undefined);
+    this.#checkpointer.changed();
+    const hashed = !this.file.isLent;
+    const held = hashed ? this.#progress.writing(data, offset)?.catch(() => undefined) : undefined;
     let size = 0;
     try {
       size = await this.file.write(data, offset);
@@ -98,10 +88,10 @@ export class Content {
       await held;
       throw error;
     } finally {
-      this.#progress.wrote(this.file.openFd, offset, data.length, size);
+      if (hashed) this.#progress.wrote(this.file.openFd, offset, data.length, size);
     }
     await this.#progress.ready();
-    if (this.#pace.isDue(this.#progress.length)) this.checkpoint().catch(() => undefined);
+    if (this.#checkpointer.isDue) this.checkpoint().catch(() => undefined);
     return held === undefined ? { size } : { size, held };
   }
 
@@ -119,7 +109,7 @@ export class Content {
 
   async #truncate(size: number): Promise<void> {
     const shorter = size < this.#progress.end;
-    this.#dirty = true;
+    this.#checkpointer.changed();
     this.#progress.cut(size);
     await this.file.truncate(size);
     if (shorter && this.file.openFd !== undefined) this.#progress.wasCut(this.file.openFd, size);
@@ -127,18 +117,34 @@ export class Content {
 
   /** Tells that the writer has gone: what it left unhashed is read, and its data starts on its way to the disk. */
   sessionEnded(): void {
-    if (this.#loaded) this.#progress.sessionEnded(this.file.openFd);
-    this.file.sync().catch(() => undefined);
+    if (this.file.isLent) {
+      this.#checkpointer.changed();
+      this.takeBack().then(
+        (ours) => ours && this.#hashRest(),
+        () => undefined,
+      );
+    } else this.#hashRest();
   }
 
   /**
-   * Makes what was written durable and saves the state of the hash, so that a later run can go on from there. A state
-   * that cannot be saved is no failure: the bytes are there. Settles when none is being saved any more.
+   * Takes back a file that was lent, if nobody else can write it any more: from then on it is hashed as others are.
+   * @returns whether it is ours alone
    */
-  async checkpoint(): Promise<void> {
-    if (this.#dirty && this.#owner.isOpen())
-      this.#checkpointing ??= this.#checkpoint().finally(() => (this.#checkpointing = undefined));
-    await this.#checkpointing;
+  async takeBack(): Promise<boolean> {
+    if (!this.file.isLent) return true;
+    this.#takingBack ??= this.#takeBack().finally(() => (this.#takingBack = undefined));
+    return this.#takingBack;
+  }
+
+  /** Makes a file that is still lent our own all the same: a copy takes its place, of which nothing is hashed. */
+  async detach(): Promise<void> {
+    await this.file.replaceByCopy();
+    this.#progress.found(this.file.size);
+  }
+
+  /** {@link Checkpointer.checkpoint} */
+  checkpoint(): Promise<void> {
+    return this.#checkpointer.checkpoint();
   }
 
   /** fsync(2): everything written so far is durable, and no recovery cuts it off. */
@@ -151,8 +157,8 @@ export class Content {
     // Where much is still to be read, its writer shall not wait for it.
     if (this.#progress.isNear) {
       // One that is being made may have begun before the last write.
-      await this.#checkpointing?.catch(() => undefined);
-      this.#dirty ||= this.#checkpoints.underrates(size);
+      await this.#checkpointer.quiet();
+      if (this.#checkpoints.underrates(size)) this.#checkpointer.changed();
       await this.checkpoint();
     }
     await this.#checkpoints.vouch(size);
@@ -160,7 +166,7 @@ export class Content {
 
   /** Settles when no checkpoint is being made and nothing else of it is being changed on disk. */
   async quiet(): Promise<void> {
-    await this.#checkpointing?.catch(() => undefined);
+    await this.#checkpointer.quiet();
     await this.#checkpoints.changes.quiet();
   }
 
@@ -197,7 +203,7 @@ export class Content {
   async digest(algorithm: Algorithm, expected?: Digest): Promise<Digest> {
     await this.resume();
     const [fd, { size }] = [await this.file.open(), this.file];
-    const anew = this.#verify === 'always' || this.#writtenByOthers(fd);
+    const anew = this.#verify === 'always' || this.file.isLent || this.#writtenByOthers(fd);
     const found = await this.#progress.finish(fd, size, algorithm, anew);
     if (!this.#trusting || expected === undefined || found === expected) return found;
     await this.#checkpoints.clear(0, 0);
@@ -251,7 +257,23 @@ export class Content {
     );
   }
 
+  /** What its last writer left unhashed is read, and its data starts on its way to the disk. */
+  #hashRest(): void {
+    if (this.#loaded) this.#progress.sessionEnded(this.file.openFd);
+    this.file.sync().catch(() => undefined);
+  }
+
+  async #takeBack(): Promise<boolean> {
+    if (!(await this.file.takeBack())) return false;
+    this.#progress.found(this.file.size);
+    return true;
+  }
+
   async #resume(): Promise<void> {
+    if (!(await this.takeBack())) {
+      this.#loaded = true;
+      return;
+    }
     await this.#checkpoints.load(await this.file.open());
     let proven = this.#checkpoints.best(this.file.size)?.offset ?? 0;
     const milestones = this.#checkpoints.earlier.map((checkpoint) => ({
@@ -267,26 +289,8 @@ export class Content {
       },
     }));
     this.#progress.resume(this.file.size, milestones);
-    this.#pace.taken(this.#progress.length);
+    this.#checkpointer.taken();
     this.#trusting = this.#progress.length > 0;
     this.#loaded = true;
-  }
-
-  async #checkpoint(): Promise<void> {
-    this.#dirty = false;
-    let done = false;
-    try {
-      await this.#owner.settle();
-      const captured = await this.#progress.capture();
-      this.#pace.taken(captured.offset);
-      const size = await this.file.makeDurable();
-      const saving = this.#checkpoints.save(await this.file.open(), captured, size, captured.isCurrent);
-      done = await saving.then(
-        () => true,
-        () => false,
-      );
-    } finally {
-      if (!done) this.#dirty = true;
-    }
   }
 }

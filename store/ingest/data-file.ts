@@ -12,27 +12,16 @@ import {
   isCode,
   lstat,
   open,
+  replaceDescriptor,
   write,
 } from '../files.js';
+import { isSole } from '../lease.js';
 import type { Ref } from '../ref.js';
-
-/** What a write or truncation under way may change. */
-interface Range {
-  readonly start: number;
-  readonly end: number;
-  readonly done: Promise<unknown>;
-}
+import { replaceByCopy } from './copy-beside.js';
+import { Ranges } from './ranges.js';
+import { WriteBack } from './write-back.js';
 
 const { O_RDONLY, O_RDWR } = fs.constants;
-
-/** How much is written before its write-back is begun, so that the sync of a commit has little left to do. */
-const WRITEBACK_STEP = 8 << 20;
-
-/**
- * With more write-backs than this under way the disk is behind. The kernel may then hold a writer until it has caught
- * up, and that must not be the main thread.
- */
-const WRITEBACKS_AHEAD = 4;
 
 /** Closing a larger file that was removed may take long: its blocks are freed then. */
 const LARGE = 16 << 20;
@@ -43,7 +32,7 @@ const LARGE = 16 << 20;
  */
 export class DataFile {
   readonly #durability: Durability;
-  readonly #writes = new Set<Range>();
+  readonly #changes = new Ranges();
   #path: string;
   #fd: number | undefined;
   #opening: Promise<number> | undefined;
@@ -52,28 +41,35 @@ export class DataFile {
   #updatedAt: Date;
   /** The sync of everything written so far, once begun. */
   #synced: Promise<void> | undefined;
-  #begun = 0;
-  /** Write-backs that are under way. */
-  readonly #writebacks = new Set<Promise<unknown>>();
+  readonly #writeBack: WriteBack;
   #failure: Error | undefined;
+  /** `possible`: a writer of an earlier run may still be there. */
+  #loan: 'none' | 'possible' | 'made';
+  /** A descriptor that cannot write, for the time when the file is lent. */
+  #reader: number | undefined;
 
   /** Told when the failure comes, and when it is gone. */
   onFailure: (failure: Error | undefined) => void = () => undefined;
 
-  /** `fd` is given for a file that was just made, `failure` for one whose sync failed in an earlier run. */
+  /**
+   * `fd` is given for a file that was just made, `failure` for one whose sync failed in an earlier run, `lent` where a
+   * writer of that run may still be there.
+   */
   constructor(
     path: string,
     durability: Durability,
     size: number,
     updatedAt: Date,
-    { fd, failure }: { fd?: number; failure?: string | undefined } = {},
+    { fd, failure, lent = false }: { fd?: number; failure?: string | undefined; lent?: boolean } = {},
   ) {
     this.#path = path;
     this.#durability = durability;
+    this.#writeBack = new WriteBack(durability, (error) => this.#failed(error));
     this.#size = size;
     this.#updatedAt = updatedAt;
     this.#fd = fd;
     this.#writable = fd !== undefined;
+    this.#loan = lent ? 'possible' : 'none';
     if (failure !== undefined) this.#failure = new Error(failure);
   }
 
@@ -87,11 +83,11 @@ export class DataFile {
   }
 
   get size(): number {
-    return this.#size;
+    return this.#loan === 'made' ? Number(this.stat(true)?.size ?? this.#size) : this.#size;
   }
 
   get updatedAt(): Date {
-    return this.#updatedAt;
+    return this.#loan === 'made' ? (this.stat(true)?.mtime ?? this.#updatedAt) : this.#updatedAt;
   }
 
   /** The error of a failed sync, final until the file is cut to nothing: the kernel drops the pages it could not write. */
@@ -125,51 +121,71 @@ export class DataFile {
 
   /** Waits for writes under way that overlap the range. Undefined where there are none. */
   clear(start: number, end: number): Promise<void> | undefined {
-    return this.#overlapping(start, end) && this.#waitFor(start, end);
+    return this.#changes.clear(start, end);
   }
 
   /** pwrite(2); call right after {@link clear}. May take fewer bytes than given. */
-  async write(data: Uint8Array, offset: number): Promise<number> {
-    this.#synced = undefined;
-    const writing = this.#pwrite(data, offset);
-    const range = { start: offset, end: offset + data.length, done: writing.catch(() => undefined) };
-    this.#writes.add(range);
-    try {
-      const size = await writing;
-      this.#size = Math.max(this.#size, offset + size);
-      this.#updatedAt = new Date();
-      this.#beginWriteback(offset + size);
-      return size;
-    } finally {
-      this.#writes.delete(range);
-    }
+  write(data: Uint8Array, offset: number): Promise<number> {
+    return this.#changes.during(offset, offset + data.length, this.#write(data, offset));
   }
 
   /** Cuts or extends the file; extending leaves a hole. Call right after {@link clear} of the whole file. */
-  async truncate(size: number): Promise<void> {
-    this.#synced = undefined;
-    const cutting = this.#openWritable().then((fd) => ftruncate(fd, size));
-    const range = { start: 0, end: Infinity, done: cutting.catch(() => undefined) };
-    this.#writes.add(range);
-    try {
-      await cutting;
-      this.#size = size;
-      this.#updatedAt = new Date();
-      this.#begun = Math.min(this.#begun, size);
-      if (size === 0) this.#fail(undefined);
-    } finally {
-      this.#writes.delete(range);
-    }
+  truncate(size: number): Promise<void> {
+    return this.#changes.during(0, Infinity, this.#truncate(size));
   }
 
   /** Settles when no write and no truncation is under way. */
-  async drained(): Promise<void> {
-    while (this.#writes.size > 0) await Promise.all([...this.#writes].map((range) => range.done));
+  drained(): Promise<void> {
+    return this.#changes.drained();
+  }
+
+  /** Whether it may be written without us. */
+  get isLent(): boolean {
+    return this.#loan !== 'none';
+  }
+
+  /** A descriptor that cannot write, by which the kernel can be told of the file before it is lent. */
+  async reader(): Promise<number> {
+    const fd = await this.open();
+    return (this.#reader ??= fs.openSync(`/proc/self/fd/${fd}`, O_RDONLY));
+  }
+
+  /** Lets others write the file, until {@link takeBack}. */
+  lend(): void {
+    this.#loan = 'made';
+  }
+
+  /** Whether nobody else can write the file, from now on. Our own descriptor cannot either until it is to. */
+  async takeBack(): Promise<boolean> {
+    if (!this.isLent) return true;
+    await this.#changes.drained();
+    const fd = this.#fd;
+    if (fd === undefined) this.#fd = await open(this.#path, O_RDONLY);
+    else {
+      replaceDescriptor(fd, await this.reader());
+      this.#reader = undefined;
+    }
+    this.#writable = false;
+    if (this.#fd === undefined || !isSole(this.#fd)) this.#loan = 'made';
+    else this.#found(fstat(this.#fd));
+    return !this.isLent;
+  }
+
+  /**
+   * Puts a copy in the place of a file that somebody may go on writing; whatever he writes from now on is lost. Call
+   * while nothing else is done with the ingest.
+   */
+  async replaceByCopy(): Promise<void> {
+    const fd = await this.open();
+    replaceDescriptor(fd, await replaceByCopy(fd, this.#path));
+    this.#writable = false;
+    this.#found(fstat(fd));
   }
 
   /** Makes what was written durable, or such that no name can be durable before it. One sync serves all who ask. */
   async sync(): Promise<void> {
     const fd = await this.open();
+    if (this.isLent) this.#synced = undefined;
     this.#synced ??= this.#syncWith(this.#durability.data(fd));
     return this.#synced;
   }
@@ -180,7 +196,7 @@ export class DataFile {
    */
   async makeDurable(): Promise<number> {
     const fd = await this.open();
-    await Promise.all([...this.#writes].map((range) => range.done));
+    await this.#changes.settled();
     const size = this.#size;
     await this.#syncWith(fdatasync(fd));
     return size;
@@ -199,7 +215,9 @@ export class DataFile {
   async close(gone = false): Promise<void> {
     const fd = this.#fd;
     this.#fd = undefined;
-    await Promise.all(this.#writebacks);
+    if (this.#reader !== undefined) await close(this.#reader);
+    this.#reader = undefined;
+    await this.#writeBack.settled();
     if (!gone) await this.#synced?.catch(() => undefined);
     if (fd !== undefined) await (this.#size > LARGE ? closeLarge(fd) : close(fd));
   }
@@ -216,31 +234,51 @@ export class DataFile {
     return fd;
   }
 
+  async #write(data: Uint8Array, offset: number): Promise<number> {
+    this.#synced = undefined;
+    const size = await this.#pwrite(data, offset);
+    this.#size = Math.max(this.#size, offset + size);
+    this.#updatedAt = new Date();
+    if (this.#fd !== undefined) this.#writeBack.wrote(this.#fd, offset + size);
+    return size;
+  }
+
+  async #truncate(size: number): Promise<void> {
+    this.#synced = undefined;
+    await ftruncate(await this.#openWritable(), size);
+    this.#size = size;
+    this.#updatedAt = new Date();
+    this.#writeBack.wasCut(size);
+    if (size === 0) this.#fail(undefined);
+  }
+
   async #pwrite(data: Uint8Array, offset: number): Promise<number> {
     const fd = this.#fd !== undefined && this.#writable ? this.#fd : await this.#openWritable();
-    return write(fd, data, offset, this.#writebacks.size <= WRITEBACKS_AHEAD);
+    return write(fd, data, offset, !this.#writeBack.isBehind);
   }
 
   async #openWritable(): Promise<number> {
-    if (this.#fd !== undefined && !this.#writable) await this.close();
-    return this.open();
+    const fd = this.#fd;
+    if (fd === undefined || this.#writable) return this.open();
+    replaceDescriptor(fd, await open(this.#path, O_RDWR));
+    this.#writable = true;
+    return fd;
   }
 
-  #beginWriteback(end: number): void {
-    if (this.#fd === undefined || end - this.#begun < WRITEBACK_STEP) return;
-    const writing = this.#durability
-      .begin(this.#fd, this.#begun, end - this.#begun)
-      .catch((error: unknown) => this.#failed(error))
-      .finally(() => this.#writebacks.delete(writing));
-    this.#writebacks.add(writing);
-    this.#begun = end;
+  /** It is ours alone, and as `stats` say. */
+  #found({ size, mtime }: BigIntStats): void {
+    // When another program has written it below us, an earlier run has not seen that.
+    if (this.#loan === 'made') this.#updatedAt = mtime;
+    this.#size = Math.max(this.#loan === 'made' ? 0 : this.#size, Number(size));
+    this.#loan = 'none';
+    this.#synced = undefined;
   }
 
   /** Waits for a sync, whose error is final. */
   async #syncWith(sync: Promise<void>): Promise<void> {
     await sync.catch((error: unknown) => this.#failed(error));
     // One that is under way may have been told of an error that the sync was then not told of.
-    await Promise.all(this.#writebacks);
+    await this.#writeBack.settled();
     if (this.#failure !== undefined) throw this.#failure;
   }
 
@@ -252,15 +290,5 @@ export class DataFile {
   #fail(failure: Error | undefined): void {
     this.#failure = failure;
     this.onFailure(failure);
-  }
-
-  #overlapping(start: number, end: number): Range | undefined {
-    for (const range of this.#writes) if (range.start < end && start < range.end) return range;
-    return undefined;
-  }
-
-  async #waitFor(start: number, end: number): Promise<void> {
-    for (let range = this.#overlapping(start, end); range; range = this.#overlapping(start, end))
-      await range.done;
   }
 }

@@ -89,7 +89,8 @@ export class Ingest {
   }
 
   get status(): IngestStatus {
-    const { size, updatedAt } = this.#file;
+    const { size, updatedAt, isLent } = this.#file;
+    if (isLent) this.#lock.grewTo(size);
     return statusOf(this.record, {
       algorithm: this.content.algorithm,
       offset: this.content.isLoaded ? this.content.offset : this.#saved,

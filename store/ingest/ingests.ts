@@ -4,38 +4,22 @@ import { type Claim, commit } from '../commit.js';
 import type { Algorithm } from '../digest.js';
 import type { Durability } from '../durability.js';
 import { CasError } from '../errors.js';
+import { tellsWriters } from '../lease.js';
 import { parentOf, type Ref } from '../ref.js';
-import type { Report } from '../report.js';
 import { algorithmFor } from './algorithm-for.js';
-import type { HashPolicy } from './content.js';
 import { DataFile } from './data-file.js';
 import { Directories } from './directories.js';
 import { expire, expireDirectories } from './expire.js';
-import { DEFAULT_EXPIRY, type Expiry } from './expiry.js';
 import { createFresh } from './fresh.js';
 import { Ingest } from './ingest.js';
+import { DEFAULTS, type IngestsOptions } from './ingests-options.js';
 import { loadRecords } from './load-records.js';
 import { type Named, Names } from './names.js';
-import { CHECKPOINT_STEP } from './pace.js';
 import { type IngestRecord, moveRecord, removeRecord } from './record.js';
 import { SharedDirectories } from './shared-directories.js';
 import type { IngestStatus } from './status.js';
 
-export type { Named };
-
-export interface IngestsOptions extends Partial<HashPolicy> {
-  /** When ingests are removed that nobody writes any more. Default {@link DEFAULT_EXPIRY}. */
-  readonly expiry?: Expiry;
-  /** Takes what whoever runs the store should know. */
-  readonly report?: Report;
-}
-
-const DEFAULTS: Required<IngestsOptions> = {
-  verify: 'auto',
-  checkpoint: CHECKPOINT_STEP,
-  expiry: DEFAULT_EXPIRY,
-  report: () => undefined,
-};
+export type { IngestsOptions, Named };
 
 /** The ingests of a store, by ref, and the directories they are in. */
 export class Ingests {
@@ -55,6 +39,8 @@ export class Ingests {
    */
   readonly #changing = new Map<Ref, Promise<unknown>>();
   #loaded: Promise<void> | undefined;
+  /** Whether it can be told who writes a file of the store: only then is one lent. */
+  readonly #tellsWriters: boolean;
   /** Told of each directory that is removed because nobody uses it. */
   onDirectoryExpired: (path: string) => void = () => undefined;
 
@@ -63,6 +49,7 @@ export class Ingests {
     this.#blobs = blobs;
     this.#durability = durability;
     this.#options = { ...DEFAULTS, ...options };
+    this.#tellsWriters = tellsWriters(join(root, 'format'));
     this.#directories = new Directories(join(root, 'directories'));
     this.#shared = new SharedDirectories(join(root, 'ingest'));
   }
@@ -102,6 +89,11 @@ export class Ingests {
     for (let change; (change = this.#changing.get(ref)) !== undefined;) await change;
     if (this.#names.get(ref) !== undefined) throw new CasError('INGEST_EXISTS', { subject: ref });
     return this.#change([ref], this.#create(ref, algorithm, mode, thread));
+  }
+
+  /** Whether files can be lent to the kernel; see {@link Ingest.loan}. */
+  get lends(): boolean {
+    return this.#tellsWriters;
   }
 
   /**
@@ -286,7 +278,9 @@ export class Ingests {
       report: this.#options.report,
     };
     for (const { record, size, updatedAt, linked, saved } of await loadRecords(this.#root, context)) {
-      const file = new DataFile(record.data, this.#durability, size, updatedAt, record);
+      const { failure } = record;
+      const lent = this.#tellsWriters;
+      const file = new DataFile(record.data, this.#durability, size, updatedAt, { failure, lent });
       const ingest = this.#add(record, file, algorithmFor(record), saved);
       if (record.shared) this.#shared.add(parentOf(record.ref));
       if (linked) await ingest.commit();

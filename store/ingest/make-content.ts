@@ -1,8 +1,9 @@
 import type { Algorithm } from '../digest.js';
 import { Checkpoints } from './checkpoints/checkpoints.js';
-import { Content, type HashPolicy } from './content.js';
+import { Content } from './content.js';
 import type { ContentOwner } from './content-owner.js';
 import type { DataFile } from './data-file.js';
+import type { HashPolicy } from './hash-policy.js';
 import { Progress } from './progress.js';
 
 /** What the content of an ingest is made of. */

@@ -107,6 +107,13 @@ export class Progress {
     this.#catchUp(fd);
   }
 
+  /** Tells that the file has `size` bytes, of which nothing is known. */
+  found(size: number): void {
+    this.#prefix.reset();
+    this.#extents.cut(0);
+    this.#extents.add(0, size);
+  }
+
   /** Tells that the writer has gone: what it left unhashed is read now. */
   sessionEnded(fd: number | undefined): void {
     this.#rewound = false;

@@ -7,6 +7,7 @@ import { Rate } from './rate.js';
 export class WriterLock {
   #holder: Holder | undefined;
   #rate: Rate | undefined;
+  #seen = 0;
 
   get holder(): Holder | undefined {
     return this.#holder;
@@ -36,6 +37,12 @@ export class WriterLock {
     if (this.#holder === undefined) return;
     this.#rate ??= new Rate();
     this.#rate.add(bytes, performance.now());
+  }
+
+  /** Tells the size of a file that the holder writes without us. */
+  grewTo(size: number): void {
+    if (size > this.#seen) this.wrote(size - this.#seen);
+    this.#seen = size;
   }
 
   /** The error for whoever wants what another has. */

@@ -18,7 +18,7 @@ interface Backing {
 }
 
 /**
- * The files that the kernel reads without us. All opens of a node at one time share one backing id, as the
+ * The files that the kernel reads or writes without us. All opens of a node at one time share one backing id, as the
  * kernel demands; the id goes with the last of them.
  */
 export class Backings {
@@ -46,14 +46,16 @@ export class Backings {
 
   /** Counts an open of `node`; its backing id, or 0 where reads come to us. */
   opened(node: NodeId, { handle, mode }: Opened): number {
-    if (!this.#enabled || mode.backing === undefined) return 0;
+    const descriptor = mode.backing ?? mode.loan?.descriptor;
+    if (!this.#enabled || descriptor === undefined) return 0;
     let backing = this.#ofNode.get(node);
     if (backing === undefined) {
-      backing = { node, id: this.#register(mode.backing), opens: 0 };
+      backing = { node, id: this.#register(descriptor), opens: 0 };
       this.#ofNode.set(node, backing);
     }
     backing.opens++;
     this.#ofHandle.set(handle, backing);
+    if (backing.id > 0) mode.loan?.begin();
     return backing.id;
   }
 
