@@ -248,7 +248,7 @@ static int race(const char *blobs, const char *known, const char *how, const cha
   char hex[HEX_DIGITS + 1] = "";
   int done = 0;
   for (long began = now(), at = 0; !done && at < milliseconds; at = now() - began) {
-    shared->phase = at % 200 < 150 ? RACE : CALM;
+    shared->phase = at % 400 < 150 ? RACE : CALM;
     if (at > REPAIR_MS && at % 1000 < 50) repair();
     int has = strcmp(naming, "read") == 0 ? digest_of(target.path, hex) : 0;
     if (strcmp(naming, "told") == 0) has = digest_told(hex);

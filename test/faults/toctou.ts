@@ -70,7 +70,7 @@ export class Attacker {
     faulty: Faulty,
     random: Random,
     attacked: Attacked,
-    milliseconds = 2000,
+    milliseconds = 4000,
   ): Promise<Attacker> {
     const { attacks, place, way, naming, closed } = attacked;
     const toctou = await program('toctou', '-pthread', ...PARTS.map((part) => sourceOf(`toctou-${part}.c`)));
