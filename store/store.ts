@@ -8,6 +8,7 @@ import { type Durability, durabilityFor, type SyncPolicy } from './durability.js
 import { CasError } from './errors.js';
 import { ensureDirectories, isCode } from './files.js';
 import type { Platform } from './images/descriptor.js';
+import { BlobDiffs } from './images/blob-diffs.js';
 import { Documents } from './images/documents.js';
 import { heldByImages } from './images/held-by-images.js';
 import { ImageIndex } from './images/image-index.js';
@@ -99,16 +100,18 @@ function assemble(
   };
   const opened = openLayers(root, { limits, verify: verify === 'always', held }, options.report);
   const { layers } = opened;
+  const diffs = new BlobDiffs(blobs, layers);
   const unpacked = new UnpackedImages({
     index: images,
     maps,
     documents,
     blobs,
     layers,
+    diffs,
     platform: options.platform,
     report,
   });
-  const additional = new AdditionalLayers({ uses, maps, unpacked, layers, blobs });
+  const additional = new AdditionalLayers({ uses, maps, unpacked, layers, diffs, blobs });
   const closeAll = async (): Promise<void> => {
     try {
       await additional.close();

@@ -3,7 +3,7 @@ import { isDigest } from '../../store/digest.js';
 import type { Named } from '../../store/als/additional-layers.js';
 import { directoryAttr, nowNs, virtualInode } from '../attr.js';
 import { FsError } from '../errors.js';
-import { type Attr, type DirEntry, type Name, nameOf, type Node } from '../node.js';
+import { type Attr, type Caller, type DirEntry, type Name, nameOf, type Node } from '../node.js';
 import { AlsLayer } from './als-layer.js';
 import type { AlsNodes } from './als-nodes.js';
 
@@ -34,14 +34,14 @@ export class AlsDirectory implements Node {
     return this.#attr;
   }
 
-  async lookup(name: Name): Promise<Node | undefined> {
+  async lookup(name: Name, { signal }: Caller): Promise<Node | undefined> {
     const named = this.#named(name);
     const path = [...this.#parts, name].join('/');
     if (named === undefined)
       return PART.test(name)
         ? this.#nodes.known(path, () => new AlsDirectory(this.#nodes, [...this.#parts, name]))
         : undefined;
-    const chain = await this.#nodes.additional.find(named);
+    const chain = await this.#nodes.additional.find(named, signal);
     if (chain === undefined) return undefined;
     return this.#nodes.known(`${path} ${chain}`, () => new AlsLayer(this.#nodes, named, chain));
   }

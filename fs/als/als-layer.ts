@@ -85,7 +85,7 @@ export class AlsLayer implements Node {
   async #diff(signal: AbortSignal): Promise<Node | undefined> {
     const { additional, views } = this.#nodes;
     try {
-      const layer = await additional.layer(this.chain, signal);
+      const layer = await additional.layer(this.#named, this.chain, signal);
       return await views.ownRoot(layer, () => additional.tree(layer, signal));
     } catch (error) {
       const errno = signal.aborted ? undefined : symbolOf(error);

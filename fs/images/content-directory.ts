@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { directoryAttr, virtualInode } from '../attr.js';
-import { FsError } from '../errors.js';
-import { type Attr, type DirEntry, type Name, nameOf, type Node, utf8Of } from '../node.js';
+import { FsError, symbolOf } from '../errors.js';
+import { type Attr, type Caller, type DirEntry, type Name, nameOf, type Node, utf8Of } from '../node.js';
 import { Symlink } from '../symlink.js';
 import type { Content, Contents, ImageNodes } from './image-nodes.js';
 
@@ -32,9 +32,9 @@ export class ContentDirectory implements Node {
     return this.ownAttr();
   }
 
-  async lookup(name: Name): Promise<Node | undefined> {
+  async lookup(name: Name, { signal }: Caller): Promise<Node | undefined> {
     const text = utf8Of(name);
-    return text === undefined ? undefined : this.child(await this.#contents(), text);
+    return text === undefined ? undefined : this.child(await this.#contents(), text, signal);
   }
 
   async *entries(): AsyncIterable<readonly DirEntry[]> {
@@ -59,11 +59,14 @@ export class ContentDirectory implements Node {
     return directoryAttr(virtualInode(`/${this.path}`), 0o555, owner, writtenAt);
   }
 
-  protected async child(content: Content, name: string): Promise<Node | undefined> {
+  protected async child(content: Content, name: string, signal: AbortSignal): Promise<Node | undefined> {
     const target = content.links.get(name);
     if (target !== undefined) {
       // What leads to a tree leads into the mount that is made for trees.
-      if (name === ROOTFS) await this.nodes.onLook();
+      if (name === ROOTFS) {
+        await this.#checkRoot(content, signal);
+        await this.nodes.onLook();
+      }
       return this.#link(name, target);
     }
     const below = content.directories.get(name);
@@ -95,6 +98,16 @@ export class ContentDirectory implements Node {
   #link(name: string, target: string): Symlink {
     const { owner, writtenAt } = this.nodes;
     return new Symlink(`/${this.path}/${name}`, owner, target, writtenAt);
+  }
+
+  /** What went wrong is in the log once, and with the image; who looks gets the errno. */
+  async #checkRoot({ checkRoot }: Content, signal: AbortSignal): Promise<void> {
+    try {
+      await checkRoot?.(signal);
+    } catch (error) {
+      const errno = signal.aborted ? undefined : symbolOf(error);
+      throw errno === undefined ? error : new FsError(errno, error instanceof Error ? error.message : errno);
+    }
   }
 
   async #attributes(): Promise<Readonly<Record<string, string>>> {

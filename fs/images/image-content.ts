@@ -45,6 +45,7 @@ export function imageContent(
     links: new Map(links.filter((link): link is [string, string] => link[1] !== undefined)),
     directories,
     ...(fault && { fault: { errno: fault.errno as Errno, message: fault.message } }),
+    checkRoot: (signal) => images.checkTree(chosen, signal),
     attributes: () => attributesOf(images, chosen),
   };
 }

@@ -8,6 +8,8 @@ export interface Content {
   readonly directories: ReadonlyMap<string, Contents>;
   /** Why there is no rootfs, though there should be one. */
   readonly fault?: { readonly errno: Errno; readonly message: string };
+  /** Settles once what rootfs leads to may be shown. @throws why it may not be */
+  readonly checkRoot?: (signal?: AbortSignal) => Promise<void>;
   /** Its extended attributes. */
   readonly attributes?: () => Promise<Readonly<Record<string, string>>>;
 }

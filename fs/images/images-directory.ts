@@ -1,7 +1,7 @@
 import type { Chosen } from '../../store/images/choose-image.js';
 import type { NamedPlace } from '../../store/images/image-names.js';
 import { FsError } from '../errors.js';
-import { type Attr, type DirEntry, type Name, type Node, utf8Of } from '../node.js';
+import { type Attr, type Caller, type DirEntry, type Name, type Node, utf8Of } from '../node.js';
 import { ContentDirectory } from './content-directory.js';
 import { imageContent, OWN_NAMES } from './image-content.js';
 import type { Content, ImageNodes } from './image-nodes.js';
@@ -32,12 +32,12 @@ export class ImagesDirectory extends ContentDirectory {
     return this.ownAttr();
   }
 
-  override async lookup(name: Name): Promise<Node | undefined> {
+  override async lookup(name: Name, caller: Caller): Promise<Node | undefined> {
     const text = utf8Of(name);
     if (text === undefined) return undefined;
     const place = await this.#place();
     if (OWN_NAMES.has(text) && place.entries.length > 0) {
-      const own = await this.child(await this.#content(), text);
+      const own = await this.child(await this.#content(), text, caller.signal);
       if (own !== undefined) return own;
     }
     const names = [...this.#names, text];

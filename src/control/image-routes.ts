@@ -73,9 +73,9 @@ async function imageDetail(store: Store, name: string): Promise<ImageDetail> {
   const chosen = await named(store, name);
   const { image, platforms } = chosen;
   const parts = (image?.blobs ?? []).map(({ digest, size }, index) => {
-    const { diff = null, chain = null } = image?.layers[index] ?? {};
-    const registered = chain !== null && store.layers.get(chain) !== undefined;
-    return { blob: digest, size, diff, chain, registered };
+    const layer = image?.layers[index];
+    const registered = layer !== undefined && store.unpacked.isRegistered(layer);
+    return { blob: digest, size, diff: layer?.diff ?? null, chain: layer?.chain ?? null, registered };
   });
   const status = await store.unpacked.status(name, chosen);
   return { ...status, size: sizeOf(chosen), platforms: [...platforms.keys()], parts };

@@ -3,7 +3,9 @@ import { MAGIC_SIZE, type Format, formatOf } from '../compression/format.js';
 import type { Digest } from '../digest.js';
 import { CasError } from '../errors.js';
 import { close, fstat, read } from '../files.js';
+import type { BlobDiffs } from '../images/blob-diffs.js';
 import type { ImageMap, ImageMaps, Leading } from '../images/image-maps.js';
+import type { ImageLayer } from '../images/image.js';
 import { SharedWork } from '../images/shared-work.js';
 import type { UnpackedImages } from '../images/unpacked-images.js';
 import { KeyedTurns } from '../keyed-turns.js';
@@ -31,6 +33,7 @@ interface Parts {
   readonly maps: ImageMaps;
   readonly unpacked: UnpackedImages;
   readonly layers: Layers;
+  readonly diffs: BlobDiffs;
   readonly blobs: Blobs;
 }
 
@@ -55,7 +58,8 @@ export async function heldByUses(uses: Uses, layers: readonly Layer[], report: R
 /**
  * The layers of images one by one, by the digests of their blobs, as an additional layer store of containers/storage
  * has them. A blob can be a layer of several images and on different layers: unless a reference says which is meant, the
- * first whose layers are all there is. What is counted as used stays, and its path leads to the same layer.
+ * first whose layers are all there is. What configs say of it counts only where it is so; see {@link BlobDiffs}. What is
+ * counted as used stays, and its path leads to the same layer.
  */
 export class AdditionalLayers {
   readonly #parts: Parts;
@@ -67,13 +71,17 @@ export class AdditionalLayers {
     this.#parts = parts;
   }
 
-  /** The chain that a path leads to; undefined where no image has the blob as a layer. @throws the system's errors */
-  async find({ path, blob, ref }: Named): Promise<Digest | undefined> {
+  /**
+   * The chain that a path leads to; undefined where no image has the blob as a layer. Where images do not agree what the
+   * blob is, it is looked at.
+   * @throws as {@link BlobDiffs.find}; the system's errors
+   */
+  async find({ path, blob, ref }: Named, signal?: AbortSignal): Promise<Digest | undefined> {
     const { uses, maps, unpacked } = this.#parts;
     await uses.load();
     const used = uses.of(path);
     if (used !== undefined) return used.chain;
-    const leading = (await this.#leading()).get(blob) ?? [];
+    const leading = await this.#truthful(blob, (await this.#leading()).get(blob) ?? [], signal);
     const place = ref === undefined ? undefined : (await maps.names()).at(ref.split('/'));
     const roots = new Set(place?.entries.map(({ digest }) => digest));
     const named = leading.filter(({ root }) => roots.has(root));
@@ -86,12 +94,18 @@ export class AdditionalLayers {
     return [...(await this.#leading()).keys()];
   }
 
-  /** The layer of a chain, registered where it is not yet. @throws as UnpackedImages.bring; CasError LAYER_NOT_FOUND */
-  async layer(chain: Digest, signal?: AbortSignal): Promise<Layer> {
-    const { layers, unpacked } = this.#parts;
+  /**
+   * The layer that a path leads to, registered where it is not yet, and known to be what the blob is: a use was counted
+   * only of such a one.
+   * @throws as UnpackedImages.bring and BlobDiffs.check; CasError LAYER_NOT_FOUND
+   */
+  async layer({ path, blob }: Named, chain: Digest, signal?: AbortSignal): Promise<Layer> {
+    const { layers, unpacked, diffs, uses } = this.#parts;
     await layers.load();
     const layer = layers.get(chain) ?? (await unpacked.bring(chain, signal));
     if (layer === undefined) throw new CasError('LAYER_NOT_FOUND', { subject: chain });
+    if (uses.of(path)?.chain !== chain)
+      await diffs.check({ blob: { digest: blob }, diff: layer.diff, chain }, signal);
     return layer;
   }
 
@@ -101,8 +115,9 @@ export class AdditionalLayers {
   }
 
   /** What containers/storage writes down of a layer. @throws as {@link layer}; CasError BLOB_NOT_FOUND */
-  async info({ blob }: Named, chain: Digest): Promise<object> {
-    const { diff, size } = await this.layer(chain);
+  async info(named: Named, chain: Digest): Promise<object> {
+    const { blob } = named;
+    const { diff, size } = await this.layer(named, chain);
     const fd = await this.#parts.blobs.open(blob);
     try {
       const head = Buffer.alloc(MAGIC_SIZE);
@@ -120,9 +135,10 @@ export class AdditionalLayers {
   }
 
   /** Counts a use of a layer, which stays from then on. @throws as {@link layer}; the system's errors */
-  async use({ path, blob }: Named, chain: Digest): Promise<void> {
+  async use(named: Named, chain: Digest): Promise<void> {
+    const { path, blob } = named;
     const { uses, layers } = this.#parts;
-    await this.layer(chain);
+    await this.layer(named, chain);
     await this.#turns.take(path, async () => {
       // Held before it is counted: one that is counted is there.
       layers.hold(chain, useHolder(path));
@@ -171,6 +187,23 @@ export class AdditionalLayers {
     const holder = useHolder(path);
     if (uses.of(path)?.chain !== chain && layers.holdersOf(chain).includes(holder))
       await layers.release(chain, holder);
+  }
+
+  /** Of those that have a blob as a layer, those that say nothing false of it; all where there is no such one. */
+  async #truthful(
+    blob: Digest,
+    leading: readonly Leading[],
+    signal?: AbortSignal,
+  ): Promise<readonly Leading[]> {
+    const { layers, diffs } = this.#parts;
+    const claimOf = ({ image, index }: Leading): ImageLayer | undefined => image.layers[index];
+    if (new Set(leading.map((one) => claimOf(one)?.diff)).size > 1) await diffs.find(blob, signal);
+    await layers.load();
+    const truthful = leading.filter((one) => {
+      const claim = claimOf(one);
+      return claim !== undefined && diffs.known(claim) !== false;
+    });
+    return truthful.length > 0 ? truthful : leading;
   }
 
   async #leading(): Promise<ReadonlyMap<Digest, readonly Leading[]>> {

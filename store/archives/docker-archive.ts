@@ -1,3 +1,4 @@
+import { diffOf } from '../compression/diff-of.js';
 import type { Format } from '../compression/format.js';
 import { type Digest, isDigest, sha256Of } from '../digest.js';
 import { CasError } from '../errors.js';
@@ -9,7 +10,7 @@ import { withBlob } from '../layers/layer-source.js';
 import type { Store } from '../store.js';
 import type { Content } from './contents.js';
 import { dockerName } from './docker-name.js';
-import { diffOf, type Incoming } from './incoming.js';
+import type { Incoming } from './incoming.js';
 import { incomplete } from './image-parts.js';
 import { MEDIA_TYPES } from './media-types.js';
 import type { Names } from './names.js';

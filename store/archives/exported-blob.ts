@@ -1,3 +1,4 @@
+import { checked } from '../checked.js';
 import type { Digest } from '../digest.js';
 import { CasError } from '../errors.js';
 import type { Reference } from '../images/manifest.js';
@@ -6,7 +7,6 @@ import type { Layer } from '../layers/layer.js';
 import { withBlob } from '../layers/layer-source.js';
 import { exportTar } from '../split/export.js';
 import type { Store } from '../store.js';
-import { checked } from './read-blob.js';
 
 /** What exports need of a store. */
 export type ExportStore = Pick<Store, 'blobs' | 'layers' | 'images'>;

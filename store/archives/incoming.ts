@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { decompressed } from '../compression/decompressed.js';
+import { diffOf } from '../compression/diff-of.js';
 import type { Format } from '../compression/format.js';
 import { type Algorithm, algorithmOf, type Digest, sha256Of } from '../digest.js';
 import { CasError } from '../errors.js';
-import { createHasher } from '../hasher/engines.js';
 import type { Ingest } from '../ingest/ingest.js';
 import { parseRef } from '../ref.js';
 import type { Store } from '../store.js';
@@ -162,30 +161,6 @@ async function* copied(
 /** Reads to the end. */
 export async function drain(bytes: AsyncGenerator<unknown, void>): Promise<void> {
   while (!(await bytes.next()).done);
-}
-
-/** The format of a layer and, where it is compressed, the digest of what it is uncompressed. */
-export async function diffOf(
-  bytes: AsyncIterable<Buffer>,
-  signal?: AbortSignal,
-): Promise<{ format: Format; diff: Digest | undefined; size: number }> {
-  const { format, bytes: tar } = await decompressed(bytes, signal && { signal });
-  const hasher = format === 'tar' ? undefined : await createHasher('sha256');
-  let size = 0;
-  let hashing: Promise<void> | undefined;
-  try {
-    for await (const chunk of tar) {
-      size += chunk.length;
-      // What is decompressed is ours: the next chunk is made while this one is hashed.
-      await hashing;
-      hashing = hasher?.update(chunk);
-    }
-    await hashing;
-    return { format, diff: hasher?.digest(), size };
-  } finally {
-    await hashing;
-    hasher?.dispose();
-  }
 }
 
 async function* once(bytes: Buffer): AsyncGenerator<Buffer, void> {

@@ -1,12 +1,13 @@
+import { checked } from '../checked.js';
 import { decompressed } from '../compression/decompressed.js';
+import { diffOf } from '../compression/diff-of.js';
 import { formatOf, MAGIC_SIZE } from '../compression/format.js';
 import { algorithmOf, type Digest } from '../digest.js';
 import { CasError, isCasError } from '../errors.js';
 import type { Reference } from '../images/manifest.js';
 import { withBlob } from '../layers/layer-source.js';
 import { type ExportStore, layerBytes, layerOf, withContent } from './exported-blob.js';
-import { diffOf, drain } from './incoming.js';
-import { checked } from './read-blob.js';
+import { drain } from './incoming.js';
 
 /** A layer as a plain tar, whatever the store has of it. */
 export interface LayerTar {

@@ -1,7 +1,8 @@
 import { CasError } from '../errors.js';
 import type { Layers } from '../layers/layers.js';
+import type { BlobDiffs } from './blob-diffs.js';
 import type { Chosen } from './choose-image.js';
-import type { Image } from './image.js';
+import type { Image, ImageLayer } from './image.js';
 import { platformText } from './platform.js';
 import type { Registrations } from './register-image.js';
 
@@ -33,13 +34,19 @@ export interface ImageStatus {
 interface Parts {
   readonly registrations: Registrations;
   readonly layers: Layers;
+  readonly diffs: BlobDiffs;
+}
+
+/** Whether a layer is registered, and known to be what the blob of the image is. */
+export function isRegistered(layer: ImageLayer, { layers, diffs }: Omit<Parts, 'registrations'>): boolean {
+  return layers.get(layer.chain) !== undefined && diffs.known(layer) === true;
 }
 
 /** How an image is. Call after the layers are loaded. */
 export function imageStatus(name: string, chosen: Chosen, parts: Parts): ImageStatus {
   const { entry, image, manifest, fault } = chosen;
   const found = image?.layers ?? [];
-  const registered = found.filter(({ chain }) => parts.layers.get(chain) !== undefined);
+  const registered = found.filter((layer) => isRegistered(layer, parts));
   const underWay = found.findIndex(({ chain }) => parts.registrations.progressOf(chain) !== undefined);
   const total = sum(found.map(({ blob }) => blob.size));
   const bytes = bytesOf(image, parts);
@@ -68,21 +75,24 @@ export function imageStatus(name: string, chosen: Chosen, parts: Parts): ImageSt
 }
 
 /** Why the layers of an image could not be registered; undefined where that is not so. */
-export function failureOf(image: Image | undefined, { registrations, layers }: Parts): Error | undefined {
-  for (const { chain } of image?.layers ?? []) {
-    const failure = layers.get(chain) === undefined ? registrations.failureOf(chain) : undefined;
+export function failureOf(image: Image | undefined, parts: Parts): Error | undefined {
+  const { registrations, layers, diffs } = parts;
+  for (const layer of image?.layers ?? []) {
+    if (isRegistered(layer, parts)) continue;
+    const registration = layers.get(layer.chain) ? undefined : registrations.failureOf(layer.chain);
+    const failure = registration ?? diffs.failureOf(layer);
     if (failure !== undefined) return failure;
   }
   return undefined;
 }
 
 /** How many bytes are read of the blobs of an image's layers; those of registered ones count as read. */
-export function bytesOf(image: Image | undefined, { registrations, layers }: Parts): number {
+export function bytesOf(image: Image | undefined, parts: Parts): number {
   return sum(
-    (image?.layers ?? []).map(({ chain, blob }) =>
-      layers.get(chain) === undefined
-        ? Math.min(blob.size, registrations.progressOf(chain)?.bytes ?? 0)
-        : blob.size,
+    (image?.layers ?? []).map((layer) =>
+      isRegistered(layer, parts)
+        ? layer.blob.size
+        : Math.min(layer.blob.size, parts.registrations.progressOf(layer.chain)?.bytes ?? 0),
     ),
   );
 }

@@ -6,6 +6,7 @@ import type { Layer } from '../layers/layer.js';
 import type { Layers } from '../layers/layers.js';
 import type { Progress } from '../layers/split-tar.js';
 import type { Report } from '../report.js';
+import type { BlobDiffs } from './blob-diffs.js';
 import { imageHolder } from './held-by-images.js';
 import type { Leading } from './image-maps.js';
 import { SharedWork } from './shared-work.js';
@@ -25,15 +26,17 @@ export type OnProgress = (chain: Digest, progress: Progress) => void;
 export class Registrations {
   readonly #blobs: Blobs;
   readonly #layers: Layers;
+  readonly #diffs: BlobDiffs;
   readonly #report: Report;
   readonly #work = new SharedWork<Digest, Layer>();
   readonly #progress = new Map<Digest, Progress>();
   readonly #failures = new Map<Digest, { readonly error: Error; readonly blob: Digest }>();
   readonly #listeners = new Set<OnProgress>();
 
-  constructor(blobs: Blobs, layers: Layers, report: Report) {
+  constructor(blobs: Blobs, layers: Layers, diffs: BlobDiffs, report: Report) {
     this.#blobs = blobs;
     this.#layers = layers;
+    this.#diffs = diffs;
     this.#report = report;
   }
 
@@ -107,10 +110,12 @@ export class Registrations {
       for (const tell of this.#listeners) tell(chain, progress);
     };
     try {
-      const registration = { holder: imageHolder(root), signal, progress, check, ...(parent && { parent }) };
+      const how = { holder: imageHolder(root), signal, progress, check, blob: blob.digest };
+      const registration = { ...how, ...(parent && { parent }) };
       const made = await withBlob(this.#blobs, blob.digest, (source) =>
         this.#layers.register(source, registration),
       );
+      this.#diffs.learn(blob.digest, diff);
       this.#failures.delete(chain);
       return made;
     } catch (error) {

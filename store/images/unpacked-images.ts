@@ -5,14 +5,17 @@ import type { Layer } from '../layers/layer.js';
 import type { Layers } from '../layers/layers.js';
 import type { Progress } from '../layers/split-tar.js';
 import type { Report } from '../report.js';
+import type { BlobDiffs } from './blob-diffs.js';
 import { type Chosen, chooseImage, imageOf } from './choose-image.js';
 import { type Platform, refNameOf } from './descriptor.js';
 import type { Documents } from './documents.js';
 import { ImageHolds } from './held-by-images.js';
+import { checkLayers } from './check-layers.js';
+import type { Image, ImageLayer } from './image.js';
 import type { ImageIndex } from './image-index.js';
 import type { ImageMaps, Leading } from './image-maps.js';
 import type { ImageNames, NamedPlace } from './image-names.js';
-import { bytesOf, imageStatus, type ImageStatus } from './image-status.js';
+import { bytesOf, failureOf, imageStatus, type ImageStatus, isRegistered } from './image-status.js';
 import type { Reference } from './manifest.js';
 import { hostPlatform, runsOn } from './platform.js';
 import { Registrations } from './register-image.js';
@@ -23,6 +26,7 @@ interface Parts {
   readonly documents: Documents;
   readonly blobs: Blobs;
   readonly layers: Layers;
+  readonly diffs: BlobDiffs;
   /** What image indexes are looked through for. Default: that of this machine. */
   readonly platform: Platform | undefined;
   readonly report: Report;
@@ -39,16 +43,20 @@ export class UnpackedImages {
   readonly #holds: ImageHolds;
 
   constructor(parts: Parts) {
-    const { index, maps, blobs, layers, report, platform } = parts;
+    const { index, maps, blobs, layers, diffs, report, platform } = parts;
     this.#parts = parts;
     this.#platform = platform ?? hostPlatform();
     this.#holds = new ImageHolds(maps, layers, report);
-    this.#registrations = new Registrations(blobs, layers, report);
+    this.#registrations = new Registrations(blobs, layers, diffs, report);
     index.onChange(() => void this.#holds.settle());
-    maps.onBuilt(({ chains }) => this.#registrations.forget((chain) => !chains.has(chain)));
+    maps.onBuilt(({ chains }) => {
+      this.#registrations.forget((chain) => !chains.has(chain));
+      diffs.forget(({ chain }) => !chains.has(chain));
+    });
     blobs.placed = (digest) => {
       maps.placed(digest);
       this.#registrations.forget((_chain, blob) => blob === digest);
+      diffs.forget(({ blob }) => blob.digest === digest);
     };
   }
 
@@ -116,14 +124,31 @@ export class UnpackedImages {
       progress({ bytes, total, entries: [...entries.values()].reduce((sum, count) => sum + count, 0) });
     });
     try {
-      return await this.#register(
-        { root: entry.digest, image, index: image.layers.length - 1 },
-        name,
-        signal,
-      );
+      await this.#check(image, name, signal);
+      const leading = { root: entry.digest, image, index: image.layers.length - 1 };
+      const layer = await this.#register(leading, name, signal);
+      // Another image may have had them registered meanwhile.
+      await this.#check(image, name, signal);
+      return layer;
     } finally {
       unwatch();
     }
+  }
+
+  /**
+   * Settles once what `rootfs` of an image leads to is known to be what its manifest names, as far as it is there: a
+   * config can name layers of others.
+   * @throws CasError DIGEST_MISMATCH where it is not; BLOB_NOT_FOUND, BLOB_DAMAGED, LAYER_INVALID; the signal's reason
+   */
+  async checkTree({ entry, image }: Chosen, signal?: AbortSignal): Promise<void> {
+    if (image === undefined || image.layers.length === 0) return;
+    await this.#parts.layers.load();
+    await this.#check(image, entry.digest, signal);
+  }
+
+  /** Whether a layer of an image is registered, and known to be what its blob is. Call after the layers are loaded. */
+  isRegistered(layer: ImageLayer): boolean {
+    return isRegistered(layer, this.#parts);
   }
 
   /** Settles when what index.json no longer leads to has been let go. */
@@ -149,11 +174,34 @@ export class UnpackedImages {
   /** Ends what is under way. */
   async close(): Promise<void> {
     await this.#registrations.close();
+    await this.#parts.diffs.close();
     await this.#holds.settle();
   }
 
-  get #state(): { readonly registrations: Registrations; readonly layers: Layers } {
-    return { registrations: this.#registrations, layers: this.#parts.layers };
+  get #state(): {
+    readonly registrations: Registrations;
+    readonly layers: Layers;
+    readonly diffs: BlobDiffs;
+  } {
+    const { layers, diffs } = this.#parts;
+    return { registrations: this.#registrations, layers, diffs };
+  }
+
+  async #check(image: Image, name: string, signal?: AbortSignal): Promise<void> {
+    const { layers, diffs, maps, report } = this.#parts;
+    if (image.layers.every((layer) => diffs.known(layer) === true)) return;
+    const { chains } = maps.now ?? (await maps.current());
+    const known = failureOf(image, this.#state)?.message;
+    try {
+      await checkLayers(image, { layers, diffs, leading: (chain) => chains.get(chain) ?? [] }, signal);
+    } catch (error) {
+      const now = failureOf(image, this.#state)?.message;
+      const fields = { image: name, manifest: image.manifest.digest, error: String(now) };
+      // One look at a path is several lookups.
+      if (now !== known && signal?.aborted !== true)
+        report({ level: 'warn', message: 'an image cannot be shown to have its layers', fields });
+      throw error;
+    }
   }
 
   async #register(leading: Leading, name: string, signal?: AbortSignal): Promise<Layer> {

@@ -67,7 +67,7 @@ function parse(text: string): LayerRecord | undefined {
     return undefined;
   }
   if (typeof value !== 'object' || value === null) return undefined;
-  const { format, diff, parent, number, size, entries, set, uses, createdAt } = value as Record<
+  const { format, diff, parent, number, size, entries, set, uses, createdAt, blob } = value as Record<
     string,
     unknown
   >;
@@ -86,6 +86,7 @@ function parse(text: string): LayerRecord | undefined {
     ...(set !== undefined && { set }),
     uses,
     createdAt: created,
+    ...(isDigestText(blob) && { blob }),
   };
 }
 

@@ -20,6 +20,8 @@ export interface Layer {
   /** Sets of other layers that have payloads of this one. */
   readonly uses: readonly string[];
   readonly createdAt: Date;
+  /** The blob that it was registered from, where that was to have its DiffID, and has. */
+  readonly blob?: Digest;
 }
 
 /** The highest number of a layer: what inode numbers have room for. */

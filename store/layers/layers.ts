@@ -30,6 +30,8 @@ export interface Registration {
   readonly progress?: (progress: Progress) => void;
   /** Is shown the tar before anything of it is there. */
   readonly check?: TarCheck;
+  /** The blob that the source is, where `check` sees to it that the tar is what that is said to be. */
+  readonly blob?: Digest;
 }
 
 /** Who holds which layer. */

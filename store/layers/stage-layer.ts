@@ -47,6 +47,7 @@ interface Staging {
   readonly signal?: AbortSignal;
   readonly progress?: (progress: Progress) => void;
   readonly check?: TarCheck;
+  readonly blob?: Digest;
 }
 
 /**
@@ -57,7 +58,7 @@ export async function stageLayer(
   { staging, index, limits, payloads, writer, verify }: Context,
   source: LayerSource,
   parent: Layer | undefined,
-  { number, signal, progress, check }: Staging,
+  { number, signal, progress, check, blob }: Staging,
 ): Promise<StagedLayer> {
   const directory = join(staging, randomBytes(6).toString('hex'));
   const disk = await openFileSystemSync(staging);
@@ -94,6 +95,7 @@ export async function stageLayer(
       ...(set !== undefined && { set }),
       uses,
       createdAt: new Date(),
+      ...(blob && { blob }),
     };
     await writeLayerRecord(directory, record);
     await fsyncDirectory(directory);

@@ -11,7 +11,7 @@ import type { Store } from '../store.js';
 const LAYER_FAULTS: ReadonlySet<ErrorCode> = new Set(['LAYER_INVALID', 'LAYER_TOO_LARGE']);
 
 /** How a push goes. */
-export type Push = Omit<Registration, 'parent' | 'holder'>;
+export type Push = Omit<Registration, 'parent' | 'holder' | 'blob'>;
 
 /**
  * Makes an ingest the next layer of a stack. A plain tar is gone then: the layer gives it back. One that was compressed

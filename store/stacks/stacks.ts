@@ -71,7 +71,7 @@ export class Stacks {
   async push(
     name: string,
     source: LayerSource,
-    how: Omit<Registration, 'parent' | 'holder'> = {},
+    how: Omit<Registration, 'parent' | 'holder' | 'blob'> = {},
   ): Promise<Layer> {
     await this.load();
     return this.#turns.take(name, async () => {

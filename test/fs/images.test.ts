@@ -73,6 +73,18 @@ test('an image is its manifest, its config, its layers and a root that leads to 
     t.is(await errnoFrom(() => change), 'EROFS');
 });
 
+test('a root whose layers are not what the manifest names is not shown', async (t) => {
+  const { made, calls, readlink } = await subject(t);
+  const [one, other] = [await made.layer({ one: 'one' }), await made.layer({ other: 'other' })];
+  await made.name('one', await made.image([one]));
+  await made.name('false', await made.image([{ blob: other.blob, diff: one.diff }]));
+  const [chain] = await made.chains('false');
+  if (chain === undefined) return t.fail();
+  t.deepEqual(await calls.readdir(`layers/sha256/${hexOf(chain)}`), ['one']);
+  t.is(await errnoFrom(() => readlink('images/false/rootfs')), 'EBADMSG');
+  t.true((await readlink('images/one/rootfs')).endsWith(hexOf(chain)));
+});
+
 test('of an image and others whose names begin with its own all are in one directory', async (t) => {
   const { made, calls, readlink } = await subject(t);
   const image = await made.image([await made.layer({ a: 'a' })]);

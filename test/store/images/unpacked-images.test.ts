@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import test from 'ava';
 import { parseDigest } from '../../../store/digest.js';
 import { CasError } from '../../../store/errors.js';
@@ -263,6 +264,60 @@ test('a blob that cannot be a layer stands in the way of no other that can', asy
   if (top === undefined) return t.fail();
   t.is(await outcome(made.store.unpacked.bring(top)), 'LAYER_INVALID EBADMSG');
   t.is((await made.store.unpacked.bring(top))?.chain, top);
+});
+
+test('an image does not have layers of others, though its config names them', async (t) => {
+  const made = await TestImages.open(t);
+  const { unpacked } = made.store;
+  const [lower, upper] = [await made.layer({ lower: 'lower' }), await made.layer({ upper: 'upper' })];
+  const other = await made.layer({ other: 'other' });
+  await made.name('whole', await made.image([lower, upper]));
+  await made.name('false', await made.image([lower, { blob: other.blob, diff: upper.diff }]));
+  t.deepEqual(await made.chains('false'), await made.chains('whole'));
+  // Whoever looks at it may have the layer registered from the blob of the other one.
+  t.is(await outcome(unpacked.checkTree(await made.chosen('false'))), 'DIGEST_MISMATCH EBADMSG');
+  await unpacked.unpack('whole', await made.chosen('whole'));
+  t.like(await unpacked.status('whole', await made.chosen('whole')), { state: 'registered', percent: 100 });
+
+  for (const times of [1, 2]) {
+    const chosen = await made.chosen('false');
+    const before = made.complaints.length;
+    t.is(await outcome(made.store.unpacked.checkTree(chosen)), 'DIGEST_MISMATCH EBADMSG');
+    t.is(await outcome(made.store.unpacked.unpack('false', chosen)), 'DIGEST_MISMATCH EBADMSG');
+    const status = await made.store.unpacked.status('false', await made.chosen('false'));
+    t.like(status, { state: 'failed', registered: 1, error: { code: 'DIGEST_MISMATCH' } });
+    t.true(status.error?.message.includes(`expected the DiffID ${upper.diff}, found ${other.diff}`));
+    // Told once in a run.
+    t.is(made.complaints.length - before, times - 1);
+    await made.opened.reopen();
+  }
+  t.is(await outcome(made.store.unpacked.checkTree(await made.chosen('whole'))), 'OK');
+});
+
+test('an image whose layers came from other blobs has them once those of its own are known to be the same', async (t) => {
+  const made = await TestImages.open(t);
+  const layer = await made.layer({ a: 'a'.repeat(5000) });
+  const tar = gunzipSync(fs.readFileSync(made.store.blobs.path(layer.blob.digest)));
+  const again = { blob: await made.blob(gzipSync(tar, { level: 0 }), TYPES.layer), diff: layer.diff };
+  await made.name('one', await made.image([layer]));
+  await made.store.unpacked.unpack('one', await made.chosen('one'));
+  await made.name('again', await made.image([again]));
+  const state = async (): Promise<unknown> =>
+    (await made.store.unpacked.status('again', await made.chosen('again'))).state;
+  t.is(await state(), 'absent');
+  const lost = fs.readFileSync(made.store.blobs.path(again.blob.digest));
+  made.lose(again.blob);
+  t.is(await outcome(made.store.unpacked.checkTree(await made.chosen('again'))), 'BLOB_NOT_FOUND ENOENT');
+  t.is(await state(), 'failed');
+  await made.blob(lost, TYPES.layer);
+  t.is(await state(), 'absent');
+  t.is(await outcome(made.store.unpacked.checkTree(await made.chosen('again'))), 'OK');
+  t.is(await state(), 'registered');
+  await made.opened.reopen();
+  const { unpacked } = made.store;
+  t.like(await unpacked.status('one', await made.chosen('one')), { state: 'registered' });
+  await unpacked.unpack('again', await made.chosen('again'));
+  t.is(await state(), 'registered');
 });
 
 test('a manifest whose bytes have changed on the disk tells nothing, and is read again once it is mended', async (t) => {
