@@ -93,11 +93,9 @@ export class BlobDirectory extends IngestDirectory {
 
   override async unlink(name: Name): Promise<void> {
     if (!isHexOf(this.#algorithm, name)) return super.unlink(name);
-    const { blobs, unpacked, additional } = this.context.store;
+    const { unpacked, additional } = this.context.store;
     const digest = digestOf(this.#algorithm, name);
-    await unpacked.checkUnneeded(digest);
-    await additional.checkUnused(digest);
-    await blobs.remove(digest);
+    await unpacked.removeBlob(digest, () => additional.checkUnused(digest));
     this.#files.delete(name);
     this.changed();
   }

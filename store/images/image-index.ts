@@ -128,6 +128,11 @@ export class ImageIndex {
     return found;
   }
 
+  /** Acts while the index does not change. */
+  undisturbed<T>(action: () => Promise<T>): Promise<T> {
+    return this.#changes.run(action);
+  }
+
   /** Waits for what is under way. */
   close(): Promise<void> {
     return this.#changes.quiet();

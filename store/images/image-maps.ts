@@ -24,7 +24,26 @@ export interface ImageMap {
   readonly digests: ReadonlySet<Digest>;
   /** Whether that is all: no manifest or config is missing. */
   readonly complete: boolean;
+  /** An entry of which it cannot be told now what else it leads to. */
+  readonly doubt?: Doubt;
 }
+
+/** An entry of index.json whose manifests or configs the system fails to give, and how. */
+export interface Doubt {
+  readonly root: Digest;
+  readonly failure: unknown;
+}
+
+/** What is in doubt, in words; `name` is that of the image. */
+export function doubtText({ root, failure }: Doubt, name: string = root): string {
+  return `${name}, which cannot be read now: ${failure instanceof Error ? failure.message : String(failure)}`;
+}
+
+/**
+ * How long, in milliseconds, what the system failed to give is not asked for again: whoever unlinks ten thousand blobs
+ * meanwhile shall not have it try as often.
+ */
+const PAUSE = 1000;
 
 /**
  * What index.json leads to. It is found out when somebody needs it: then all manifests and configs are read that
@@ -38,6 +57,8 @@ export class ImageMaps {
   /** Blobs that were missing, and have come. */
   #came = new Set<Digest>();
   #missing = new Set<Digest>();
+  /** When what is in doubt may be looked at again, by the monotonic clock. */
+  #again = 0;
   #building: Promise<void> | undefined;
   readonly #listeners: ((map: ImageMap) => void)[] = [];
 
@@ -51,9 +72,9 @@ export class ImageMaps {
     this.#listeners.push(built);
   }
 
-  /** The map, where it is known for what there is now. */
+  /** The map, where it is known for what there is now; one in doubt, until it is time to look again. */
   get now(): ImageMap | undefined {
-    return this.#map?.version === this.#index.current.version && this.#came.size === 0
+    return this.#map?.version === this.#index.current.version && !this.#isOld(this.#map)
       ? this.#map
       : undefined;
   }
@@ -64,7 +85,7 @@ export class ImageMaps {
     const { version } = this.#index.current;
     for (;;) {
       const map = this.#map;
-      if (map !== undefined && map.version >= version && this.#came.size === 0) return map;
+      if (map !== undefined && map.version >= version && !this.#isOld(map)) return map;
       this.#building ??= this.#build().finally(() => (this.#building = undefined));
       await this.#building;
     }
@@ -79,6 +100,10 @@ export class ImageMaps {
   /** A blob has come. */
   placed(digest: Digest): void {
     if (this.#building !== undefined || this.#missing.has(digest)) this.#came.add(digest);
+  }
+
+  #isOld({ doubt }: ImageMap): boolean {
+    return this.#came.size > 0 || (doubt !== undefined && performance.now() >= this.#again);
   }
 
   #namesNow(): { readonly version: number; readonly names: ImageNames } {
@@ -96,7 +121,8 @@ export class ImageMaps {
     const reaches = await inBatches(unique, async (entry): Promise<[Digest, Reach]> => {
       const { digest } = entry;
       const known = before?.get(digest);
-      const again = known === undefined || known.missing.some((one) => came.has(one));
+      const isKnown = known !== undefined && known.failure === undefined;
+      const again = !isKnown || known.missing.some((one) => came.has(one));
       return [digest, again ? await reachOf(this.#documents, entry) : known];
     });
     const roots = new Map(reaches);
@@ -105,6 +131,7 @@ export class ImageMaps {
     // What has come meanwhile may have come after it was looked for.
     this.#came = new Set([...this.#came].filter((digest) => this.#missing.has(digest)));
     this.#map = map;
+    this.#again = performance.now() + PAUSE;
     for (const built of this.#listeners) built(map);
   }
 }
@@ -113,8 +140,11 @@ function mapOf(version: number, roots: ReadonlyMap<Digest, Reach>): ImageMap {
   const chains = new Map<Digest, Leading[]>();
   const digests = new Set<Digest>();
   let complete = true;
+  let doubt: Doubt | undefined;
   for (const [root, reach] of roots) {
-    if (reach.missing.length > 0) complete = false;
+    const { failure } = reach;
+    if (failure !== undefined) doubt ??= { root, failure };
+    if (reach.missing.length > 0 || failure !== undefined) complete = false;
     for (const digest of reach.digests) digests.add(digest);
     for (const image of reach.images) {
       for (const [index, { chain }] of image.layers.entries()) {
@@ -124,5 +154,5 @@ function mapOf(version: number, roots: ReadonlyMap<Digest, Reach>): ImageMap {
       }
     }
   }
-  return { version, roots, chains, digests, complete };
+  return { version, roots, chains, digests, complete, ...(doubt && { doubt }) };
 }

@@ -1,5 +1,5 @@
 import type { Digest } from '../digest.js';
-import { CasError, isCasError } from '../errors.js';
+import { CasError } from '../errors.js';
 import { descend } from './descend.js';
 import type { Documents } from './documents.js';
 import { type Image, readImage } from './image.js';
@@ -10,8 +10,10 @@ export interface Reach {
   /** Blobs: indexes, manifests, configs and layers, on all platforms. */
   readonly digests: ReadonlySet<Digest>;
   readonly images: readonly Image[];
-  /** Blobs that are not there, or cannot be read now: what they lead to is not known. */
+  /** Blobs that are not there, or are damaged: what they lead to is not known before they come. */
   readonly missing: readonly Digest[];
+  /** The error of the system because of which it is not known now what else there is; the next time it may be. */
+  readonly failure?: unknown;
 }
 
 /** Reads all that an entry leads to. What can never be read leads to nothing. */
@@ -19,8 +21,10 @@ export async function reachOf(documents: Documents, entry: Reference): Promise<R
   const digests = new Set<Digest>([entry.digest]);
   const images: Image[] = [];
   const missing: Digest[] = [];
+  let failure: unknown;
   const missed = (digest: Digest, error: unknown): void => {
-    if (!isCasError(error, 'IMAGE_INVALID')) missing.push(digest);
+    if (!(error instanceof CasError)) failure ??= error;
+    else if (error.code !== 'IMAGE_INVALID') missing.push(digest);
   };
   try {
     for await (const { reference, index, fault } of descend(documents, entry)) {
@@ -37,8 +41,8 @@ export async function reachOf(documents: Documents, entry: Reference): Promise<R
       }
     }
   } catch (error) {
-    // Too much of it, or the disk.
-    if (!(error instanceof CasError)) missing.push(entry.digest);
+    // Where there is too much of it, it leads to what was found so far.
+    if (!(error instanceof CasError)) failure ??= error;
   }
-  return { digests, images, missing };
+  return { digests, images, missing, failure };
 }

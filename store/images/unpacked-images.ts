@@ -13,7 +13,7 @@ import { ImageHolds } from './held-by-images.js';
 import { checkLayers } from './check-layers.js';
 import type { Image, ImageLayer } from './image.js';
 import type { ImageIndex } from './image-index.js';
-import type { ImageMaps, Leading } from './image-maps.js';
+import { doubtText, type ImageMaps, type Leading } from './image-maps.js';
 import type { ImageNames, NamedPlace } from './image-names.js';
 import { bytesOf, failureOf, imageStatus, type ImageStatus, isRegistered } from './image-status.js';
 import type { Reference } from './manifest.js';
@@ -87,12 +87,13 @@ export class UnpackedImages {
   /**
    * The layer of a chain that is none of the store's yet, but one of an image: it is registered, with those below it.
    * @returns undefined where no image leads to it
-   * @throws as {@link Registrations.register}
+   * @throws as {@link Registrations.register}; the system's error because of which it is not known whether one does
    */
   async bring(chain: Digest, signal?: AbortSignal): Promise<Layer | undefined> {
     const { maps } = this.#parts;
     const map = maps.now ?? (await maps.current().catch(() => undefined));
     const leading = this.best(map?.chains.get(chain) ?? []);
+    if (leading === undefined && map?.doubt !== undefined) throw map.doubt.failure;
     if (leading === undefined) return undefined;
     return this.#register(leading, await this.#nameOf(leading.root), signal);
   }
@@ -162,11 +163,29 @@ export class UnpackedImages {
     return imageStatus(name, chosen, this.#state);
   }
 
-  /** @throws CasError BLOB_HELD where an entry of index.json leads to a blob; INDEX_DAMAGED */
+  /**
+   * Removes a blob that nothing needs. Meanwhile index.json does not change: what is acknowledged of it later has not had
+   * the blob.
+   * @param isUnneeded throws where others need it
+   * @throws CasError BLOB_HELD where an entry of index.json leads to it, or may; INDEX_DAMAGED; as Blobs.remove
+   */
+  async removeBlob(digest: Digest, isUnneeded: () => Promise<void>): Promise<void> {
+    await this.#parts.index.undisturbed(async () => {
+      await this.checkUnneeded(digest);
+      await isUnneeded();
+      await this.#parts.blobs.remove(digest);
+    });
+  }
+
+  /** @throws CasError BLOB_HELD where an entry of index.json leads to a blob, or may; INDEX_DAMAGED */
   async checkUnneeded(digest: Digest): Promise<void> {
     const { maps } = this.#parts;
-    const { digests, roots } = maps.now ?? (await maps.current());
-    if (!digests.has(digest)) return;
+    const { digests, roots, doubt } = maps.now ?? (await maps.current());
+    if (!digests.has(digest)) {
+      if (doubt === undefined) return;
+      const found = `perhaps ${doubtText(doubt, await this.#nameOf(doubt.root))}`;
+      throw new CasError('BLOB_HELD', { subject: digest, found });
+    }
     const [root] = [...roots].find(([, reach]) => reach.digests.has(digest)) ?? [];
     throw new CasError('BLOB_HELD', { subject: digest, ...(root && { found: await this.#nameOf(root) }) });
   }

@@ -18,6 +18,9 @@ export function stackHolder(name: string): Holder {
 /** The user, who added the layer by itself and will remove it by itself. */
 export const USER = 'user' as Holder;
 
+/** Somebody of whom it cannot be told now whether they need the layer. */
+export const DOUBT = 'doubt' as Holder;
+
 let count = 0;
 
 /** Somebody who needs a layer for a while, but not beyond the end of this process. */

@@ -21,6 +21,17 @@ interface Parts {
   readonly report: Report;
 }
 
+/** Knows who needs layers without holding them yet. */
+export interface Claims {
+  /**
+   * Has those hold a layer that need it, and {@link DOUBT} where it cannot be told now whether somebody does. Undefined
+   * where that is so at once: nobody else needs it at this moment.
+   */
+  claim(layer: Layer): Promise<void> | undefined;
+  /** Why it cannot be told now who needs what. */
+  readonly doubt: string | undefined;
+}
+
 /** How layers come and go. What is not said to be done at once is done in the lane of changes, one after the other. */
 export class LayerChanges {
   readonly layers = new LayerTable();
@@ -31,6 +42,8 @@ export class LayerChanges {
   readonly #parts: Parts;
   /** Whether all layers are known, and with them what is needed. */
   complete = false;
+  /** Is asked before a layer goes. */
+  claims: Claims | undefined;
   /** Called for each layer that has come or gone. */
   readonly listeners: ((layer: Layer) => void)[] = [];
 
@@ -73,11 +86,18 @@ export class LayerChanges {
     if (layer.parent !== undefined) this.holders.add(layer.parent, childHolder(layer.chain));
   }
 
-  /** Removes a layer that nobody holds, then each one below that only it held; in the lane. */
+  /** Removes a layer that nobody holds or needs, then each one below that only it held; in the lane. */
   async removeFrom(chain: Digest): Promise<RemovedLayer[]> {
     const removed: RemovedLayer[] = [];
     let layer = this.layers.get(chain);
     while (layer !== undefined && !this.holders.has(layer.chain)) {
+      const claim = this.claims?.claim(layer);
+      if (claim !== undefined) {
+        await claim;
+        continue;
+      }
+      // Nothing is waited for from here on before the layer is gone: what is acknowledged later has not had it.
+      if (this.holders.has(layer.chain)) break;
       const size = this.layers.chain(layer).reduce((sum, one) => sum + one.size, 0);
       const parent = layer.parent && this.layers.get(layer.parent);
       await this.#remove(layer, parent);

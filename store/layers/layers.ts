@@ -9,11 +9,11 @@ import type { AssembledTar } from '../split/assembled-tar.js';
 import type { TreeReader } from '../tree/reader.js';
 import { buildOwnTree } from './build-tree.js';
 import { MAX_DEPTH } from './chain.js';
-import { type Holder, passingHolder, USER } from './holders.js';
+import { DOUBT, type Holder, passingHolder, USER } from './holders.js';
 import type { Layer, RemovedLayer } from './layer.js';
 import { layerDirectory, removeHeld, splitPath } from './layer-record.js';
 import type { LayerIndex } from './layer-index.js';
-import { LayerChanges, setsOf } from './layer-changes.js';
+import { type Claims, LayerChanges, setsOf } from './layer-changes.js';
 import type { LayerLimits } from './limits.js';
 import { leftLayers, type LoadedLayers, loadLayers } from './load-layers.js';
 import type { LayerSource } from './layer-source.js';
@@ -73,6 +73,11 @@ export class Layers {
   /** Has `changed` called for each layer that has come or gone. */
   onChange(changed: (layer: Layer) => void): void {
     this.#state.listeners.push(changed);
+  }
+
+  /** Has `claims` asked before a layer goes. */
+  set claims(claims: Claims) {
+    this.#state.claims = claims;
   }
 
   /** Reads what earlier runs left, once. What was being registered or removed is taken away, and what nobody holds. */
@@ -154,9 +159,22 @@ export class Layers {
   }
 
   /**
+   * Makes sure that a layer can be let go of: where it would go, it is known that nobody else needs it.
+   * @throws CasError LAYER_HELD
+   */
+  async checkRelease(chain: Digest, holder: Holder): Promise<void> {
+    const { claims, layers, holders } = this.#state;
+    const layer = layers.get(chain);
+    if (layer === undefined || holders.of(chain).some((other) => other !== holder && other !== DOUBT)) return;
+    for (let claim = claims?.claim(layer); claim; claim = claims?.claim(layer)) await claim;
+    if (claims?.doubt !== undefined && holders.of(chain).includes(DOUBT))
+      throw new CasError('LAYER_HELD', { subject: chain, found: `perhaps ${claims.doubt}` });
+  }
+
+  /**
    * The user, who added a layer by itself, lets go of it. It goes unless others hold it; see {@link release}.
    * @returns what went, from the top down
-   * @throws CasError LAYER_NOT_FOUND, LAYER_NOT_HELD
+   * @throws CasError LAYER_NOT_FOUND, LAYER_NOT_HELD; as {@link checkRelease}
    */
   async discard(chain: Digest): Promise<RemovedLayer[]> {
     await this.load();
@@ -164,6 +182,7 @@ export class Layers {
       this.require(chain);
       if (!this.#state.holders.of(chain).includes(USER))
         throw new CasError('LAYER_NOT_HELD', { subject: chain, expected: USER });
+      await this.checkRelease(chain, USER);
       await removeHeld(layerDirectory(this.#state.root, chain));
       this.#state.holders.remove(chain, USER);
       return this.#state.removeFrom(chain);

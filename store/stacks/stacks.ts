@@ -105,7 +105,7 @@ export class Stacks {
   /**
    * Takes the top off a stack.
    * @returns the layers that nobody holds any more, from the top down
-   * @throws CasError STACK_NOT_FOUND, LAYER_NOT_FOUND where it is empty
+   * @throws CasError STACK_NOT_FOUND, LAYER_NOT_FOUND where it is empty; as Layers.checkRelease
    */
   async pop(name: string): Promise<RemovedLayer[]> {
     await this.load();
@@ -114,6 +114,7 @@ export class Stacks {
       if (top === undefined)
         throw new CasError('LAYER_NOT_FOUND', { subject: name, found: 'an empty stack' });
       const { parent } = this.#layers.require(top);
+      await this.#layers.checkRelease(top, stackHolder(name));
       await this.#set({ name, ...(parent && { top: parent }) });
       if (parent !== undefined) this.#layers.hold(parent, stackHolder(name));
       return this.#layers.release(top, stackHolder(name));
@@ -123,12 +124,13 @@ export class Stacks {
   /**
    * Removes a stack, with whatever is on it.
    * @returns the layers that nobody holds any more, from the top down
-   * @throws CasError STACK_NOT_FOUND
+   * @throws CasError STACK_NOT_FOUND; as Layers.checkRelease
    */
   async remove(name: string): Promise<RemovedLayer[]> {
     await this.load();
     return this.#turns.take(name, async () => {
       const { top } = this.require(name);
+      if (top !== undefined) await this.#layers.checkRelease(top, stackHolder(name));
       await this.#files.remove(name);
       this.#stacks.delete(name);
       this.changed(name);
