@@ -32,12 +32,15 @@ export class Registrations {
   readonly #progress = new Map<Digest, Progress>();
   readonly #failures = new Map<Digest, { readonly error: Error; readonly blob: Digest }>();
   readonly #listeners = new Set<OnProgress>();
+  readonly #ended: () => void;
 
-  constructor(blobs: Blobs, layers: Layers, diffs: BlobDiffs, report: Report) {
+  /** `ended` is called whenever a registration has ended, whoever still waits for it. */
+  constructor(blobs: Blobs, layers: Layers, diffs: BlobDiffs, report: Report, ended: () => void) {
     this.#blobs = blobs;
     this.#layers = layers;
     this.#diffs = diffs;
     this.#report = report;
+    this.#ended = ended;
   }
 
   /**
@@ -130,6 +133,7 @@ export class Registrations {
       throw failure;
     } finally {
       this.#progress.delete(chain);
+      this.#ended();
     }
   }
 }

@@ -47,7 +47,10 @@ export class UnpackedImages {
     this.#parts = parts;
     this.#platform = platform ?? hostPlatform();
     this.#holds = new ImageHolds(maps, layers, report);
-    this.#registrations = new Registrations(blobs, layers, diffs, report);
+    this.#registrations = new Registrations(blobs, layers, diffs, report, () => {
+      // The entry may have gone meanwhile, after it had nothing to let go.
+      void this.#holds.settle();
+    });
     index.onChange(() => void this.#holds.settle());
     maps.onBuilt(({ chains }) => {
       this.#registrations.forget((chain) => !chains.has(chain));
@@ -95,7 +98,7 @@ export class UnpackedImages {
     const leading = this.best(map?.chains.get(chain) ?? []);
     if (leading === undefined && map?.doubt !== undefined) throw map.doubt.failure;
     if (leading === undefined) return undefined;
-    return this.#register(leading, await this.#nameOf(leading.root), signal);
+    return this.#registrations.register(leading, await this.#nameOf(leading.root), signal);
   }
 
   /**
@@ -127,7 +130,7 @@ export class UnpackedImages {
     try {
       await this.#check(image, name, signal);
       const leading = { root: entry.digest, image, index: image.layers.length - 1 };
-      const layer = await this.#register(leading, name, signal);
+      const layer = await this.#registrations.register(leading, name, signal);
       // Another image may have had them registered meanwhile.
       await this.#check(image, name, signal);
       return layer;
@@ -220,15 +223,6 @@ export class UnpackedImages {
       if (now !== known && signal?.aborted !== true)
         report({ level: 'warn', message: 'an image cannot be shown to have its layers', fields });
       throw error;
-    }
-  }
-
-  async #register(leading: Leading, name: string, signal?: AbortSignal): Promise<Layer> {
-    try {
-      return await this.#registrations.register(leading, name, signal);
-    } finally {
-      // The entry may have gone meanwhile.
-      void this.#holds.settle();
     }
   }
 

@@ -17,29 +17,10 @@ import { type Claims, LayerChanges, setsOf } from './layer-changes.js';
 import type { LayerLimits } from './limits.js';
 import { leftLayers, type LoadedLayers, loadLayers } from './load-layers.js';
 import type { LayerSource } from './layer-source.js';
-import type { Progress } from './split-tar.js';
-import { stageLayer, type TarCheck } from './stage-layer.js';
+import type { Held, Registration } from './registration.js';
+import { stageLayer } from './stage-layer.js';
 
-/** What a registration goes by. */
-export interface Registration {
-  /** The chain below; none for a lowest layer. */
-  readonly parent?: Digest;
-  /** Who will hold the layer. */
-  readonly holder: Holder;
-  readonly signal?: AbortSignal;
-  readonly progress?: (progress: Progress) => void;
-  /** Is shown the tar before anything of it is there. */
-  readonly check?: TarCheck;
-  /** The blob that the source is, where `check` sees to it that the tar is what that is said to be. */
-  readonly blob?: Digest;
-}
-
-/** Who holds which layer. */
-export interface Held {
-  readonly holds: readonly (readonly [Digest, Holder])[];
-  /** Whether there is nobody else. */
-  readonly complete: boolean;
-}
+export type { Held, Registration };
 
 interface Parts {
   readonly index: LayerIndex;

@@ -119,6 +119,40 @@ test('what nobody waits for any more leaves nothing, and can be begun anew', asy
   t.deepEqual(made.complaints, []);
 });
 
+test('what ends after its image has gone is not held, though nobody waits for it any more', async (t) => {
+  const made = await TestImages.open(t);
+  await threeLayers(made);
+  const { unpacked, layers } = made.store;
+  const [base] = await made.chains('three');
+  if (base === undefined) return t.fail();
+  const register = layers.register.bind(layers);
+  let [begin, open] = [(): void => undefined, (): void => undefined];
+  const begun = new Promise<void>((resolve) => (begin = resolve));
+  const gate = new Promise<void>((resolve) => (open = resolve));
+  let ended: Promise<unknown> = Promise.resolve();
+  layers.register = async (source, how) => {
+    begin();
+    await gate;
+    const withoutSignal = { ...how };
+    Reflect.deleteProperty(withoutSignal, 'signal');
+    return (ended = register(source, withoutSignal));
+  };
+  const only = new AbortController();
+  const waiting = unpacked.bring(base, only.signal);
+  waiting.catch(() => undefined);
+  await begun;
+  only.abort();
+  await t.throwsAsync(waiting, { any: true, name: 'AbortError' });
+  await made.unname('three');
+  await unpacked.settle();
+  open();
+  await gate;
+  await ended;
+  for (const ends = Date.now() + 20_000; (await made.registered()).length > 0 && Date.now() < ends;)
+    await sleep(10);
+  t.deepEqual(await made.registered(), []);
+});
+
 test('a layer that fails says why: with the image, once in the log; its bytes are not read again in vain', async (t) => {
   const made = await TestImages.open(t);
   const { unpacked, layers } = made.store;
