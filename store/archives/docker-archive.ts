@@ -14,7 +14,7 @@ import type { Incoming } from './incoming.js';
 import { incomplete } from './image-parts.js';
 import { MEDIA_TYPES } from './media-types.js';
 import type { Names } from './names.js';
-import { readDocument } from './read-blob.js';
+import { readDocument } from '../images/read-document.js';
 
 /** An entry of manifest.json, which `docker save` has made up. */
 interface DockerImage {

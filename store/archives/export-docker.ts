@@ -11,7 +11,7 @@ import type { ExportedEntries, ExportedImages } from './export-images.js';
 import { type ChosenPart, partsFor } from './export-parts.js';
 import type { ExportStore } from './exported-blob.js';
 import { type LayerTar, layerTar } from './layer-tar.js';
-import { readDocument } from './read-blob.js';
+import { readDocument } from '../images/read-document.js';
 
 /** An image of the archive. Files are named by their digests. */
 interface DockerImage {

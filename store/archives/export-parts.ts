@@ -5,7 +5,7 @@ import type { Reference } from '../images/manifest.js';
 import { platformText, runsOn } from '../images/platform.js';
 import { canGive, type ExportStore } from './exported-blob.js';
 import { type ImagePart, type ImageParts, imageParts, incomplete } from './image-parts.js';
-import { readDocument } from './read-blob.js';
+import { readDocument } from '../images/read-document.js';
 
 /**
  * What the store has of an entry: platforms of an index that are not whole are left out.

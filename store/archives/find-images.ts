@@ -5,7 +5,7 @@ import { parseDocument } from '../images/manifest.js';
 import type { Store } from '../store.js';
 import { dockerName } from './docker-name.js';
 import { MEDIA_TYPES } from './media-types.js';
-import { readDocument } from './read-blob.js';
+import { readDocument } from '../images/read-document.js';
 
 /**
  * The entries of index.json that names stand for, each once: a reference name, Docker's short form of one, or the digest

@@ -11,7 +11,7 @@ import { importImages, type ImportedImage, type ImportOptions } from './import-i
 import type { Incoming } from './incoming.js';
 import type { Names } from './names.js';
 import { checkImages, noLayout, withFullName } from './oci-archive.js';
-import { readDocument } from './read-blob.js';
+import { readDocument } from '../images/read-document.js';
 
 /**
  * Takes in the images of a docker-archive or an oci-archive, plain, gzip or zstd, in one pass over its bytes.

@@ -15,7 +15,7 @@ import { incomplete } from './image-parts.js';
 import { importImages, type ImportedImage, type ImportOptions } from './import-images.js';
 import type { Incoming } from './incoming.js';
 import { checkImages, noLayout, withFullName } from './oci-archive.js';
-import { readDocument } from './read-blob.js';
+import { readDocument } from '../images/read-document.js';
 
 /**
  * Takes in the images of an OCI image layout, a directory that may lie anywhere. Blobs that the store has are not read.

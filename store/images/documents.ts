@@ -22,7 +22,7 @@ export class Documents {
 
   /**
    * The manifest or index that a descriptor leads to.
-   * @throws CasError BLOB_NOT_FOUND, IMAGE_INVALID; the system's error
+   * @throws CasError BLOB_NOT_FOUND, BLOB_DAMAGED, IMAGE_INVALID; the system's error
    */
   async document(reference: Reference): Promise<Document> {
     const document = await this.#read('document', reference.digest, parseDocument);
@@ -57,12 +57,10 @@ export class Documents {
   }
 }
 
-/** @throws CasError BLOB_NOT_FOUND, IMAGE_INVALID where it is too large, DIGEST_MISMATCH where the disk has other bytes */
+/** @throws as {@link readDocument} */
 async function readWhole(blobs: Blobs, digest: Digest): Promise<Buffer> {
   if (blobs.stat(digest) === undefined) throw new CasError('BLOB_NOT_FOUND', { subject: digest });
-  const { bytes, found } = await readDocument(blobs, digest);
-  if (found !== digest) throw new CasError('DIGEST_MISMATCH', { subject: digest, errno: 'EIO', found });
-  return bytes;
+  return readDocument(blobs, digest);
 }
 
 function weightOf(parsed: Parsed): number {

@@ -6,14 +6,10 @@ import { createHasher } from '../hasher/engines.js';
 import { DOCUMENT_LIMIT } from './manifest.js';
 
 /**
- * All bytes of a manifest, an index or a config, and the digest that they have: `found` is another than that of the blob
- * where the disk has other bytes.
- * @throws CasError BLOB_NOT_FOUND; IMAGE_INVALID where it is too large
+ * Reads a manifest, an index or a config.
+ * @throws CasError BLOB_NOT_FOUND; BLOB_DAMAGED where the disk has other bytes; IMAGE_INVALID where it is too large
  */
-export async function readDocument(
-  blobs: Blobs,
-  digest: Digest,
-): Promise<{ readonly bytes: Buffer; readonly found: Digest }> {
+export async function readDocument(blobs: Blobs, digest: Digest): Promise<Buffer> {
   const fd = await blobs.open(digest);
   const hasher = await createHasher(algorithmOf(digest));
   try {
@@ -27,7 +23,9 @@ export async function readDocument(
     const bytes = Buffer.allocUnsafe(size);
     await read(fd, bytes, 0);
     await hasher.update(bytes);
-    return { bytes, found: hasher.digest() };
+    const found = hasher.digest();
+    if (found !== digest) throw new CasError('BLOB_DAMAGED', { subject: digest, found });
+    return bytes;
   } finally {
     hasher.dispose();
     await close(fd);
