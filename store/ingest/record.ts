@@ -3,9 +3,9 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 import type { Digest } from '../digest.js';
 import { CasError } from '../errors.js';
-import { createFile, ifPresent, isCode, mkdir, rename, replaceFile, rmdir, unlink } from '../files.js';
+import { createFile, ifPresent, isCode, rename, replaceFile, rmdir, unlink } from '../files.js';
 import type { Ref } from '../ref.js';
-import { clearShared, isShared } from './clear-shared.js';
+import { clearShared, isShared, makeOwnDirectory } from './clear-shared.js';
 
 /** What is declared of an ingest before its bytes are complete. */
 export interface Expectations {
@@ -51,11 +51,11 @@ export function dataPath(directory: string): string {
 /** Makes the directory of an ingest, with its ref in it. What a crash left half-made is replaced. */
 export async function createDirectory(parent: string, ref: Ref): Promise<string> {
   const directory = join(parent, keyOf(ref));
-  await mkdir(directory, 0o700).catch(async (error: unknown) => {
+  await makeOwnDirectory(directory).catch(async (error: unknown) => {
     if (!isCode(error, 'EEXIST')) throw error;
     checkOurs(directory, ref);
     await removeDirectory(directory);
-    await mkdir(directory, 0o700);
+    await makeOwnDirectory(directory);
   });
   try {
     await createFile(join(directory, 'ref'), ref);

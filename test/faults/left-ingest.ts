@@ -69,7 +69,7 @@ export class LeftIngest {
     await this.#opened.close();
     if (!fs.existsSync(this.data)) {
       const blobs = join(this.#opened.root, 'blobs', this.#algorithm);
-      fs.mkdirSync(this.directory, { recursive: true, mode: 0o700 });
+      fs.mkdirSync(this.directory, { recursive: true, mode: 0o1700 });
       fs.renameSync(join(blobs, fs.readdirSync(blobs)[0] ?? ''), this.data);
     }
     fs.chmodSync(this.data, 0o600);

@@ -22,7 +22,7 @@ function leftStore(t: ExecutionContext): string {
 }
 
 /** Makes the directory of an ingest with these files, as of an earlier time than any run of the test; its path. */
-function leave(root: string, ref: string, files: Files, mode = 0o700): string {
+function leave(root: string, ref: string, files: Files, mode = 0o1700): string {
   const directory = join(root, 'ingest', keyOf(parseRef(ref)));
   fs.mkdirSync(directory, mode);
   for (const [name, content] of Object.entries(files)) fs.writeFileSync(join(directory, name), content);
@@ -40,38 +40,53 @@ async function refs(store: Store): Promise<string[]> {
   return (await store.ingests.list()).map(({ ref }) => ref);
 }
 
-test("an ingest of containerd's is taken over with all that is known of it, and what containerd wrote stays", async (t) => {
-  const root = leftStore(t);
-  const content = seededBytes(5000);
-  const files = {
-    ref: '1/default/layer-sha256:abc',
-    startedat: '2024-05-06T07:08:09.123456789Z',
-    updatedat: '2034-05-06T07:08:10.000000001Z',
-    total: '5000',
-  };
-  const directory = leave(root, files.ref, { ...files, data: content, 'updatedat.tmp': '' }, 0o755);
-  const store = await open(t, root);
-  const name = keyOf(parseRef(files.ref));
-  t.deepEqual(await refs(store), [`${name}/data`]);
-  t.is(store.ingests.sharedPath(name), directory);
-  const ingest = await store.ingests.find(parseRef(`${name}/data`));
-  t.like(ingest?.status, {
-    size: 5000,
-    total: 5000,
-    startedAt: new Date('2024-05-06T07:08:09.123Z'),
-    updatedAt: new Date('2034-05-06T07:08:10.000Z'),
+// Its umask takes away what it will: 022, 027, 077.
+for (const mode of [0o755, 0o750, 0o700])
+  test(`an ingest of containerd's of mode ${mode.toString(8)} is taken over with all that is known of it, and what containerd wrote stays`, async (t) => {
+    const root = leftStore(t);
+    const content = seededBytes(5000);
+    const files = {
+      ref: '1/default/layer-sha256:abc',
+      startedat: '2024-05-06T07:08:09.123456789Z',
+      updatedat: '2034-05-06T07:08:10.000000001Z',
+      total: '5000',
+    };
+    const directory = leave(root, files.ref, { ...files, data: content, 'updatedat.tmp': '' }, mode);
+    const store = await open(t, root);
+    const name = keyOf(parseRef(files.ref));
+    t.deepEqual(await refs(store), [`${name}/data`]);
+    t.is(store.ingests.sharedPath(name), directory);
+    const ingest = await store.ingests.find(parseRef(`${name}/data`));
+    t.like(ingest?.status, {
+      size: 5000,
+      total: 5000,
+      startedAt: new Date('2024-05-06T07:08:09.123Z'),
+      updatedAt: new Date('2034-05-06T07:08:10.000Z'),
+    });
+    const digest = await digestOfBytes(content);
+    if (ingest) await store.ingests.commit(ingest, { digest });
+    t.deepEqual(fs.readFileSync(store.blobs.path(digest)), content);
+    const left = fs
+      .readdirSync(directory)
+      .map((field) => [field, fs.readFileSync(join(directory, field), 'utf8')]);
+    t.deepEqual(Object.fromEntries(left), files);
+    await t.throwsAsync(store.ingests.removeDirectory(parseRef(name)), { message: /not empty/ });
+    for (const field of Object.keys(files)) fs.unlinkSync(join(directory, field));
+    await store.ingests.removeDirectory(parseRef(name));
+    t.false(fs.existsSync(directory));
   });
-  const digest = await digestOfBytes(content);
-  if (ingest) await store.ingests.commit(ingest, { digest });
-  t.deepEqual(fs.readFileSync(store.blobs.path(digest)), content);
-  const left = fs
-    .readdirSync(directory)
-    .map((field) => [field, fs.readFileSync(join(directory, field), 'utf8')]);
-  t.deepEqual(Object.fromEntries(left), files);
-  await t.throwsAsync(store.ingests.removeDirectory(parseRef(name)), { message: /not empty/ });
-  for (const field of Object.keys(files)) fs.unlinkSync(join(directory, field));
-  await store.ingests.removeDirectory(parseRef(name));
-  t.false(fs.existsSync(directory));
+
+test('the directory of an ingest of our own can be told from any of containerd', async (t) => {
+  const root = leftStore(t);
+  const store = await openStore(root);
+  const ingest = await store.ingests.create(parseRef('x'), 'sha256');
+  await ingest.write(Buffer.from('bytes'), 0);
+  ingest.unlock();
+  await ingest.settle();
+  await store.close();
+  const directory = join(root, 'ingest', keyOf(parseRef('x')));
+  t.is(execFileSync('stat', ['-c', '%a', directory]).toString(), '1700\n');
+  t.deepEqual(await refs(await open(t, root)), ['x']);
 });
 
 const whole = { ref: 'x', data: 'bytes' };
