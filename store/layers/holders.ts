@@ -21,6 +21,9 @@ export const USER = 'user' as Holder;
 /** Somebody of whom it cannot be told now whether they need the layer. */
 export const DOUBT = 'doubt' as Holder;
 
+/** Whoever it may be that needs a layer that was there at the start, when that could not be told. */
+export const KEPT = 'kept' as Holder;
+
 let count = 0;
 
 /** Somebody who needs a layer for a while, but not beyond the end of this process. */

@@ -9,7 +9,7 @@ import type { AssembledTar } from '../split/assembled-tar.js';
 import type { TreeReader } from '../tree/reader.js';
 import { buildOwnTree } from './build-tree.js';
 import { MAX_DEPTH } from './chain.js';
-import { DOUBT, type Holder, passingHolder, USER } from './holders.js';
+import { DOUBT, type Holder, KEPT, passingHolder, USER } from './holders.js';
 import type { Layer, RemovedLayer } from './layer.js';
 import { layerDirectory, removeHeld, splitPath } from './layer-record.js';
 import type { LayerIndex } from './layer-index.js';
@@ -278,6 +278,7 @@ export class Layers {
     await this.#changes.run(async () => {
       const left = await leftLayers(this.#state.staging);
       for (const { directory, record } of left) await this.#state.clear(record, directory);
+      if (!complete || !allHeld) await this.#keep(layers);
       if (!complete) return;
       await payloads.keepOnly(new Set(layers.flatMap(setsOf)));
       await this.#state.free(new Set(left.flatMap(({ record }) => setsOf(record))));
@@ -287,6 +288,15 @@ export class Layers {
           this.#state.tell('a layer that nobody holds cannot be removed', { chain, error: String(error) });
         });
     });
+  }
+
+  /** Has those stay that nobody is known to hold, whoever comes to hold them for a while. */
+  async #keep(layers: readonly Layer[]): Promise<void> {
+    const { holders, claims } = this.#state;
+    for (const layer of layers) {
+      if (!holders.has(layer.chain)) await claims?.claim(layer);
+      if (!holders.has(layer.chain)) holders.add(layer.chain, KEPT);
+    }
   }
 
   async #readRecords(): Promise<LoadedLayers> {

@@ -381,6 +381,10 @@ test('where it cannot be known what images need, nothing is removed at a start',
   made.lose(lost);
   await made.opened.reopen();
   t.is((await made.registered()).length, 1);
+  // Nor does it go with whoever needs it for a moment.
+  const [kept] = made.store.layers.all();
+  if (kept) await made.store.layers.ownTree(kept);
+  t.is((await made.registered()).length, 1);
   await made.blob(manifest, TYPES.manifest);
 
   await made.opened.close();
