@@ -2,12 +2,10 @@ import { opendirSync, realpathSync, statSync } from 'node:fs';
 import { mounts, type Mount } from '../fs/mounts.js';
 import type { Configuration } from './configuration.js';
 import { Failure, messageOf, MOUNT_EXIT } from './failure.js';
+import { OUR_TYPE } from './mount-type.js';
 import { canonicalPath, isWithin } from './paths.js';
 import { PinnedMount } from './pinned-mount.js';
 import { probe } from './probe.js';
-
-/** The type in mountinfo of every mount of ours. */
-export const OUR_TYPE = 'fuse.cas-mount';
 
 /** How long, in milliseconds, what is mounted at the mountpoint may take to answer. */
 const PATIENCE = 3000;

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { mounts } from '../fs/mounts.js';
 import { isCasError } from '../store/errors.js';
 import { openStore, type Store, type StoreOptions } from '../store/store.js';
-import { OUR_TYPE } from './mountpoint.js';
+import { OUR_TYPE } from './mount-type.js';
 
 /** How long, in milliseconds, a daemon that has lost its mount may take to close its store. */
 const PATIENCE = 5000;

@@ -14,6 +14,7 @@ export const ERRORS = {
   DIGEST_INVALID: ['EINVAL', 'the name is not a digest'],
   DIGEST_MISMATCH: ['EBADMSG', 'the bytes are not what the name says'],
   EXPECTATION_INVALID: ['EINVAL', 'the declared digest or size cannot be read'],
+  FILE_UNREACHABLE: ['EACCES', 'the daemon cannot open the file that it is to write'],
   HASH_STATE_INVALID: ['EINVAL', 'the saved hash state cannot be used'],
   IMAGE_INCOMPLETE: ['ENOENT', 'a part of the image is missing'],
   IMAGE_INVALID: ['EBADMSG', 'this is no image that can be read'],

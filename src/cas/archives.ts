@@ -1,6 +1,6 @@
 import { realpathSync, statSync } from 'node:fs';
 import { Readable } from 'node:stream';
-import { ARCHIVE_FORMATS } from '../../store/archives/export-images.js';
+import { ARCHIVE_FORMATS } from '../../store/archives/archive-formats.js';
 import type { ControlClient } from '../control/client.js';
 import type { ImportedLine, RegistrationLine } from '../control/protocol.js';
 import { Failure, TOOL_EXIT } from '../failure.js';
@@ -10,7 +10,9 @@ import { layerInput } from './layer-input.js';
 import type { Column, Output } from './output.js';
 import { query } from './query.js';
 import { progressLine } from './registration.js';
-import { writeBytes } from './write-bytes.js';
+import { plainPath, replaceFile } from './replace-file.js';
+import { writeArchive } from './write-archive.js';
+import { fillWith, writeBytes } from './write-bytes.js';
 
 /** The commands of archives of images. */
 export const ARCHIVE_COMMANDS: readonly Command[] = [
@@ -57,8 +59,16 @@ export const ARCHIVE_COMMANDS: readonly Command[] = [
     run: async (client, output, { output: file, format, platform, gzip }, names) => {
       const url = `/v1/archive${query({ name: names, format, platform })}`;
       const target = typeof file === 'string' && file !== '-' ? file : undefined;
-      const bytes = shown(client, output, names.join(' '), url);
-      await writeBytes(gzip === undefined ? bytes : gzipped(bytes), target, 'an archive');
+      const bytes = (): AsyncGenerator<Buffer> => shown(client, output, names.join(' '), url);
+      const plain = target === undefined || gzip !== undefined ? undefined : plainPath(target);
+      if (plain === undefined) {
+        await writeBytes(gzip === undefined ? bytes() : gzipped(bytes()), target, 'an archive');
+        return;
+      }
+      await replaceFile(plain, async (partial) => {
+        if (await writeArchive(client, output, names, { format, platform }, partial)) return;
+        await fillWith(bytes(), partial);
+      });
     },
   },
 ];

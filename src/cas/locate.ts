@@ -3,7 +3,7 @@ import path from 'node:path';
 import { type Mount, mounts } from '../../fs/mounts.js';
 import { defaultStore } from '../default-store.js';
 import { Failure, TOOL_EXIT } from '../failure.js';
-import { OUR_TYPE } from '../mountpoint.js';
+import { OUR_TYPE } from '../mount-type.js';
 import { canonicalPath, isWithin } from '../paths.js';
 
 /** How a store is named on the command line, and where the command line is. */

@@ -1,12 +1,8 @@
-import { randomBytes } from 'node:crypto';
-import { createWriteStream, realpathSync, rmSync, statSync } from 'node:fs';
-import { rename } from 'node:fs/promises';
+import { createWriteStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { Failure, TOOL_EXIT } from '../failure.js';
-
-/** Signals that end a program without its exit handlers. */
-const ENDING = ['SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
+import { type PartialFile, plainPath, replaceFile } from './replace-file.js';
 
 /**
  * Writes bytes to a file, or to standard output. A file has its name only when all of it is there without an error.
@@ -24,29 +20,14 @@ export async function writeBytes(
     await pipeline(Readable.from(bytes, { objectMode: false }), process.stdout, { end: false });
     return;
   }
-  const stats = statSync(file, { throwIfNoEntry: false });
-  if (stats === undefined || stats.isFile()) {
-    await replace(bytes, stats === undefined ? file : realpathSync(file));
-    return;
-  }
-  await pipeline(Readable.from(bytes, { objectMode: false }), createWriteStream(file));
+  const path = plainPath(file);
+  if (path === undefined)
+    await pipeline(Readable.from(bytes, { objectMode: false }), createWriteStream(file));
+  else await replaceFile(path, (partial) => fillWith(bytes, partial));
 }
 
-async function replace(bytes: AsyncIterable<Buffer>, file: string): Promise<void> {
-  const partial = `${file}.${randomBytes(4).toString('hex')}.partial`;
-  const remove = (): void => rmSync(partial, { force: true });
-  const end = (signal: NodeJS.Signals): void => {
-    remove();
-    process.off(signal, end).kill(process.pid, signal);
-  };
-  process.once('exit', remove);
-  for (const signal of ENDING) process.on(signal, end);
-  try {
-    await pipeline(Readable.from(bytes, { objectMode: false }), createWriteStream(partial, { flags: 'wx' }));
-    await rename(partial, file);
-  } finally {
-    remove();
-    process.off('exit', remove);
-    for (const signal of ENDING) process.off(signal, end);
-  }
+/** Writes bytes to a file that is being made. */
+export async function fillWith(bytes: AsyncIterable<Buffer>, { path }: PartialFile): Promise<void> {
+  // By a descriptor of its own, which is closed below no write.
+  await pipeline(Readable.from(bytes, { objectMode: false }), createWriteStream(path, { flags: 'r+' }));
 }

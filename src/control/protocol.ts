@@ -78,6 +78,12 @@ export interface ImportedLine {
   readonly images: readonly { readonly name: string | null; readonly digest: string }[];
 }
 
+/** The last line of an export that the daemon writes to a file. */
+export interface ExportedLine {
+  /** Bytes of the archive. */
+  readonly exported: { readonly size: number };
+}
+
 /** Layers that went since nobody holds them any more, from the top down. Sizes are bytes of tars. */
 export interface Removed {
   readonly removed: readonly { readonly chain: string; readonly diff: string; readonly size: number }[];

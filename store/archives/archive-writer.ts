@@ -1,14 +1,29 @@
-import { pack, type Pack } from 'tar-stream';
-
-/** So that the same images give the same archive. */
-const MTIME = new Date(0);
+import { type Header, pack, type Pack } from 'tar-stream';
 
 /** Takes the files of an archive, one after the other. */
 export interface ArchiveWriter {
-  directory(name: string): void;
-  /** Settles when the reader has taken most of it. @throws what the bytes throw, and where they are not `size` */
-  file(name: string, size: number, bytes: AsyncIterable<Buffer>): Promise<void>;
-  text(name: string, text: Buffer): void;
+  /** Whether the size of a file has to be known before its bytes. */
+  readonly sizesFirst: boolean;
+  directory(name: string): void | Promise<void>;
+  text(name: string, text: Buffer): void | Promise<void>;
+  /**
+   * Settles when most of it has been taken. A chunk is done with when the next is asked for, but where sizes come first.
+   * @throws what the bytes throw, and where they are not `size`, which is known where {@link sizesFirst}
+   */
+  file(name: string, size: number | undefined, bytes: AsyncIterable<Buffer>): Promise<void>;
+}
+
+/** What a header is made of. */
+export type Head = Partial<Header> & Pick<Header, 'name'>;
+
+/** That of a file of an archive: with one time, so that the same images give the same archive. */
+export function fileHeader(name: string, size: number): Head {
+  return { name, size, mode: 0o644, mtime: new Date(0) };
+}
+
+/** That of a directory. */
+export function directoryHeader(name: string): Head {
+  return { name, type: 'directory', mode: 0o755, mtime: new Date(0) };
 }
 
 /**
@@ -37,6 +52,7 @@ export function tarSize(sizes: readonly number[]): number {
 }
 
 class Writer implements ArchiveWriter {
+  readonly sizesFirst = true;
   readonly #tar: Pack;
 
   constructor(tar: Pack) {
@@ -44,15 +60,15 @@ class Writer implements ArchiveWriter {
   }
 
   directory(name: string): void {
-    this.#tar.entry({ name, type: 'directory', mode: 0o755, mtime: MTIME });
+    this.#tar.entry(directoryHeader(name));
   }
 
   text(name: string, text: Buffer): void {
-    this.#tar.entry({ name, mode: 0o644, mtime: MTIME }, text);
+    this.#tar.entry(fileHeader(name, text.length), text);
   }
 
-  async file(name: string, size: number, bytes: AsyncIterable<Buffer>): Promise<void> {
-    const entry = this.#tar.entry({ name, size, mode: 0o644, mtime: MTIME });
+  async file(name: string, size = 0, bytes: AsyncIterable<Buffer>): Promise<void> {
+    const entry = this.#tar.entry(fileHeader(name, size));
     // What is wrong with an entry ends the whole.
     entry.on('error', () => undefined);
     for await (const chunk of bytes) {

@@ -4,10 +4,10 @@ import { refNameOf } from '../images/descriptor.js';
 import { parseConfig } from '../images/image-config.js';
 import { hostPlatform } from '../images/platform.js';
 import { safeJson } from '../json.js';
-import { archive, type ArchiveWriter, tarSize } from './archive-writer.js';
+import { type ArchiveWriter, tarSize } from './archive-writer.js';
 import { MANIFEST_JSON } from './docker-archive.js';
 import { dockerName } from './docker-name.js';
-import type { ExportedEntries, ExportedImages } from './export-images.js';
+import type { ExportedEntries, PlannedArchive } from './export-images.js';
 import { type ChosenPart, partsFor } from './export-parts.js';
 import type { ExportStore } from './exported-blob.js';
 import { type LayerTar, layerTar } from './layer-tar.js';
@@ -24,7 +24,7 @@ interface DockerImage {
 export async function dockerArchive(
   store: ExportStore,
   { entries, platform, signal }: ExportedEntries,
-): Promise<ExportedImages> {
+): Promise<PlannedArchive> {
   const images = new Map<string, DockerImage>();
   const configs = new Map<string, Buffer>();
   const layers = new Map<string, LayerTar>();
@@ -45,22 +45,23 @@ export async function dockerArchive(
     size: sizes.every((size) => size !== undefined)
       ? tarSize([manifest.length, ...[...configs.values()].map(({ length }) => length), ...sizes])
       : undefined,
-    bytes: archive(async (to: ArchiveWriter) => {
-      to.text(MANIFEST_JSON, manifest);
-      for (const [name, config] of configs) to.text(name, config);
-      await giveAll([...layers], to);
-    }),
+    write: async (to) => {
+      await to.text(MANIFEST_JSON, manifest);
+      for (const [name, config] of configs) await to.text(name, config);
+      if (to.sizesFirst) await giveSized([...layers], to);
+      else for (const [name, layer] of layers) await layer.give((bytes, size) => to.file(name, size, bytes));
+    },
   };
 }
 
 /** The next layer is counted while one is given. */
-async function giveAll(layers: readonly (readonly [string, LayerTar])[], to: ArchiveWriter): Promise<void> {
+async function giveSized(layers: readonly (readonly [string, LayerTar])[], to: ArchiveWriter): Promise<void> {
   let preparing: Promise<unknown> | undefined;
   try {
     for (const [index, [name, layer]] of layers.entries()) {
       preparing = Promise.all([layer.prepare?.(), preparing]).then(() => layers[index + 1]?.[1].prepare?.());
       preparing.catch(() => undefined);
-      await layer.give((bytes, size) => to.file(name, size, bytes));
+      await layer.giveSized((bytes, size) => to.file(name, size, bytes));
     }
   } finally {
     await preparing?.catch(() => undefined);

@@ -1,15 +1,15 @@
 import { CasError } from '../errors.js';
-import type { Descriptor } from '../images/descriptor.js';
+import type { Descriptor, Platform } from '../images/descriptor.js';
 import { parsePlatform } from '../images/platform.js';
-import type { Platform } from '../images/descriptor.js';
+import type { Progress } from '../layers/split-tar.js';
+import { type OutputFile, withOutputFile } from '../output-file.js';
+import { writeArchive } from './archive-file.js';
+import type { ArchiveFormat } from './archive-formats.js';
+import { archive, type ArchiveWriter } from './archive-writer.js';
 import { dockerArchive } from './export-docker.js';
 import { ociArchive } from './export-oci.js';
 import type { ExportStore } from './exported-blob.js';
 import { findImages } from './find-images.js';
-
-/** The formats of archives that can be written. */
-export const ARCHIVE_FORMATS = ['oci-archive', 'docker-archive'] as const;
-export type ArchiveFormat = (typeof ARCHIVE_FORMATS)[number];
 
 /** What an archive is to hold. */
 export interface ExportOptions {
@@ -27,6 +27,14 @@ export interface ExportedImages {
   readonly bytes: AsyncGenerator<Buffer, void>;
 }
 
+/** What an archive is to be. */
+export interface PlannedArchive {
+  /** Bytes; undefined where they are known only at the end. */
+  readonly size: number | undefined;
+  /** Gives the files of the archive; every blob is checked meanwhile. */
+  readonly write: (to: ArchiveWriter) => Promise<void>;
+}
+
 /** What an export works on. */
 export interface ExportedEntries {
   readonly entries: readonly Descriptor[];
@@ -42,13 +50,37 @@ export interface ExportedEntries {
 export async function exportImages(
   store: ExportStore,
   names: readonly string[],
-  { format = 'oci-archive', platform, signal }: ExportOptions = {},
+  options: ExportOptions = {},
 ): Promise<ExportedImages> {
+  const { size, write } = await planned(store, names, options);
+  return { size, bytes: archive(write) };
+}
+
+/**
+ * Writes the same bytes to an empty file. It is whole only if no error came.
+ * @returns how many they are
+ * @throws CasError FILE_UNREACHABLE before anything was written; as {@link exportImages}; the system's error
+ */
+export async function exportToFile(
+  store: ExportStore,
+  names: readonly string[],
+  file: OutputFile,
+  options: ExportOptions & { readonly progress?: (progress: Progress) => void } = {},
+): Promise<number> {
+  const { size: total, write } = await planned(store, names, options);
+  return withOutputFile(file, (fd) => writeArchive(fd, write, { total, progress: options.progress }));
+}
+
+async function planned(
+  store: ExportStore,
+  names: readonly string[],
+  { format = 'oci-archive', platform, signal }: ExportOptions,
+): Promise<PlannedArchive> {
   const wanted = platform === undefined ? undefined : platformOf(platform);
   await store.layers.load();
   const entries = await findImages(store, names);
-  const write = format === 'oci-archive' ? ociArchive : dockerArchive;
-  return write(store, { entries, platform: wanted, signal });
+  const plan = format === 'oci-archive' ? ociArchive : dockerArchive;
+  return plan(store, { entries, platform: wanted, signal });
 }
 
 function platformOf(text: string): Platform {

@@ -3,8 +3,8 @@ import type { Descriptor, Platform } from '../images/descriptor.js';
 import { INDEX_JSON, LAYOUT_TEXT, OCI_LAYOUT } from '../images/index-file.js';
 import { indexText } from '../images/index-json.js';
 import type { Reference } from '../images/manifest.js';
-import { archive, tarSize } from './archive-writer.js';
-import type { ExportedEntries, ExportedImages } from './export-images.js';
+import { tarSize } from './archive-writer.js';
+import type { ExportedEntries, PlannedArchive } from './export-images.js';
 import { partsFor, wholeParts } from './export-parts.js';
 import { type ExportStore, withContent } from './exported-blob.js';
 
@@ -12,7 +12,7 @@ import { type ExportStore, withContent } from './exported-blob.js';
 export async function ociArchive(
   store: ExportStore,
   { entries, platform, signal }: ExportedEntries,
-): Promise<ExportedImages> {
+): Promise<PlannedArchive> {
   const plans = await plansOf(store, entries, platform);
   const blobs = new Map(plans.flatMap(({ needs }) => needs).map((blob) => [blob.digest, blob]));
   const index = indexText({ schemaVersion: 2, manifests: plans.map(({ entry }) => entry) });
@@ -26,15 +26,16 @@ export async function ociArchive(
   const sizes = [layout.length, index.length, ...directories.map(() => 0)];
   return {
     size: tarSize([...sizes, ...[...blobs.values()].map(({ size }) => size)]),
-    bytes: archive(async (to) => {
-      to.text(OCI_LAYOUT, layout);
-      to.text(INDEX_JSON, index);
-      for (const directory of directories) to.directory(directory);
+    write: async (to) => {
+      await to.text(OCI_LAYOUT, layout);
+      await to.text(INDEX_JSON, index);
+      for (const directory of directories) await to.directory(directory);
       for (const blob of blobs.values()) {
         const name = `blobs/${algorithmOf(blob.digest)}/${hexOf(blob.digest)}`;
-        await withContent(store, blob, (bytes) => to.file(name, blob.size, bytes), signal);
+        const how = { signal, again: !to.sizesFirst };
+        await withContent(store, blob, (bytes) => to.file(name, blob.size, bytes), how);
       }
-    }),
+    },
   };
 }
 

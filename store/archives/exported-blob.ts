@@ -27,6 +27,13 @@ export function layerBytes({ layers }: Pick<Store, 'layers'>, layer: Layer): Asy
   return holdWhile(layers, layer, 'export', tar) as AsyncGenerator<Buffer, void>;
 }
 
+/** How the bytes of a blob are read. */
+export interface Reading {
+  readonly signal?: AbortSignal | undefined;
+  /** A chunk is read into again when the next is asked for. */
+  readonly again?: boolean;
+}
+
 /**
  * Gives the bytes of what a descriptor leads to to `use`; they are checked, and good only if no error came.
  * @throws CasError BLOB_DAMAGED, BLOB_NOT_FOUND, LAYER_DAMAGED; what `use` throws
@@ -35,16 +42,16 @@ export async function withContent<T>(
   store: ExportStore,
   { digest, size }: Reference,
   use: (bytes: AsyncGenerator<Buffer, void>) => Promise<T>,
-  signal?: AbortSignal,
+  { signal, again = false }: Reading = {},
 ): Promise<T> {
   const layer = store.blobs.stat(digest) ? undefined : layerOf(store, digest);
   if (layer) {
     checkSize(digest, size, layer.size);
     return use(layerBytes(store, layer));
   }
-  return withBlob(store.blobs, digest, async ({ bytes, size: found = 0 }) => {
+  return withBlob(store.blobs, digest, async ({ bytes, size: found = 0, recycle }) => {
     checkSize(digest, size, found);
-    return use(checked(bytes, digest, signal));
+    return use(checked(bytes, digest, { signal, recycle: again ? recycle : undefined }));
   });
 }
 

@@ -9,19 +9,24 @@ import { withBlob } from '../layers/layer-source.js';
 import { type ExportStore, layerBytes, layerOf, withContent } from './exported-blob.js';
 import { drain } from './incoming.js';
 
+/** Where a tar goes. It is checked, and good only if no error came. */
+type Use<Size> = (bytes: AsyncGenerator<Buffer, void>, size: Size) => Promise<void>;
+
 /** A layer as a plain tar, whatever the store has of it. */
 export interface LayerTar {
   /** Bytes; undefined where they can only be counted. */
   readonly size: number | undefined;
-  /** Begins to count them. */
+  /** Gives the tar to `use`, which must be done with a chunk when it asks for the next. */
+  readonly give: (use: Use<number | undefined>) => Promise<void>;
+  /** Begins to count its bytes. */
   readonly prepare?: () => Promise<unknown>;
-  /** Gives the tar and its size to `use`. It is checked, and good only if no error came. */
-  readonly give: (use: (bytes: AsyncGenerator<Buffer, void>, size: number) => Promise<void>) => Promise<void>;
+  /** Gives the tar and its size to `use`. */
+  readonly giveSized: (use: Use<number>) => Promise<void>;
 }
 
 /**
  * The tar of a layer: of one that is registered, of a plain blob, or of a compressed one. The size of the last stands
- * nowhere, and in a tar it comes before the bytes: so it is decompressed twice.
+ * nowhere: who needs it before the bytes has it decompressed twice.
  * @throws CasError IMAGE_INVALID where it is not the layer that the configuration names; BLOB_DAMAGED, BLOB_NOT_FOUND
  */
 export async function layerTar(
@@ -30,53 +35,78 @@ export async function layerTar(
   diff: Digest,
   signal?: AbortSignal,
 ): Promise<LayerTar> {
-  const { blobs } = store;
-  const { digest, size } = blob;
   const layer = layerOf(store, diff);
-  if (layer) return { size: layer.size, give: (use) => use(layerBytes(store, layer), layer.size) };
-  const format = await withBlob(blobs, digest, async ({ bytes }) => {
+  if (layer) {
+    const give: LayerTar['giveSized'] = (use) => use(layerBytes(store, layer), layer.size);
+    return { size: layer.size, give, giveSized: give };
+  }
+  const { digest, size } = blob;
+  const format = await withBlob(store.blobs, digest, async ({ bytes }) => {
     for await (const chunk of bytes) return formatOf(chunk.subarray(0, MAGIC_SIZE));
     return 'tar';
   });
-  if (format === 'tar') {
-    const same = digest === diff;
-    if (!same && algorithmOf(digest) === 'sha256') {
-      await requireSound(store, digest, signal);
-      throw otherLayer(digest, diff, digest);
-    }
-    return {
-      size,
-      give: (use) =>
-        withContent(store, blob, (bytes) => use(same ? bytes : checked(bytes, diff, signal), size), signal),
-    };
+  if (format !== 'tar') return compressed(store, digest, diff, signal);
+  const same = digest === diff;
+  if (!same && algorithmOf(digest) === 'sha256') {
+    await requireSound(store, digest, signal);
+    throw otherLayer(digest, diff, digest);
   }
-  let counting: Promise<{ size: number; diff: Digest }> | undefined;
-  const prepare = (): typeof counting & object => (counting ??= measured(store, digest, signal));
+  const give =
+    (again: boolean): LayerTar['giveSized'] =>
+    (use) =>
+      withContent(store, blob, (bytes) => use(same ? bytes : checked(bytes, diff, { signal }), size), {
+        signal,
+        again,
+      });
+  return { size, give: give(true), giveSized: give(false) };
+}
+
+function compressed(store: ExportStore, digest: Digest, diff: Digest, signal?: AbortSignal): LayerTar {
+  let counting: ReturnType<typeof measured> | undefined;
+  const prepare = (): NonNullable<typeof counting> => (counting ??= measured(store, digest, signal));
   return {
     size: undefined,
     prepare,
-    give: async (use) => {
+    give: (use) =>
+      decompressing(store, digest, signal, async (bytes) => {
+        const { bytes: tar } = await decompressed(bytes, signal && { signal });
+        const other = (found: Digest): CasError => otherLayer(digest, diff, found);
+        await use(checked(tar, diff, { signal, wrong: other }), undefined);
+      }),
+    giveSized: async (use) => {
       const found = await prepare();
       if (found.diff !== diff) throw otherLayer(digest, diff, found.diff);
-      await withBlob(blobs, digest, async ({ bytes }) => {
+      await withBlob(store.blobs, digest, async ({ bytes }) => {
         const { bytes: tar } = await decompressed(bytes, signal && { signal });
-        await use(checked(tar, diff, signal), found.size);
+        await use(checked(tar, diff, { signal }), found.size);
       });
     },
   };
 }
 
 /** The size and the DiffID of a compressed blob. @throws CasError BLOB_DAMAGED, IMAGE_INVALID */
-async function measured(
+function measured(
   store: ExportStore,
   digest: Digest,
   signal?: AbortSignal,
 ): Promise<{ size: number; diff: Digest }> {
-  try {
-    const { size, diff } = await withBlob(store.blobs, digest, ({ bytes }) =>
-      diffOf(checked(bytes, digest, signal), signal),
-    );
+  return decompressing(store, digest, signal, async (bytes) => {
+    const { size, diff } = await diffOf(bytes, signal);
     return { size, diff: diff ?? digest };
+  });
+}
+
+/** Gives the bytes of a compressed blob, checked, to what decompresses all of them. @throws CasError BLOB_DAMAGED, IMAGE_INVALID */
+async function decompressing<T>(
+  store: ExportStore,
+  digest: Digest,
+  signal: AbortSignal | undefined,
+  use: (bytes: AsyncGenerator<Buffer, void>) => Promise<T>,
+): Promise<T> {
+  try {
+    return await withBlob(store.blobs, digest, ({ bytes, recycle }) =>
+      use(checked(bytes, digest, { signal, recycle })),
+    );
   } catch (error) {
     if (!isCasError(error, 'LAYER_INVALID')) throw error;
     // A blob that has gone bad can rarely be decompressed; one that is as it was made never could be.
@@ -87,7 +117,7 @@ async function measured(
 
 /** @throws CasError BLOB_DAMAGED */
 function requireSound({ blobs }: ExportStore, digest: Digest, signal?: AbortSignal): Promise<void> {
-  return withBlob(blobs, digest, ({ bytes }) => drain(checked(bytes, digest, signal)));
+  return withBlob(blobs, digest, ({ bytes }) => drain(checked(bytes, digest, { signal })));
 }
 
 function otherLayer(digest: Digest, expected: Digest, found: Digest): CasError {

@@ -5,7 +5,7 @@ import type { Blobs } from '../blobs.js';
 import type { Digest } from '../digest.js';
 import { CasError } from '../errors.js';
 import { isCode, read } from '../files.js';
-import { limiter } from '../hasher/limiter.js';
+import { foreign } from '../foreign.js';
 
 /** Where the bytes of a layer come from: a tar, as it is or compressed. */
 export interface LayerSource {
@@ -20,12 +20,6 @@ type ReadAt = (into: Buffer, offset: number) => Promise<number>;
 
 /** How much is read at a time: with 1 MiB each trip to the thread pool shows, 5 % of a registration. */
 const PIECE = 4 << 20;
-
-/**
- * Operations on files that anybody named: they may lie in a mount of this very process, and such an operation holds a
- * thread of the pool until another one has answered it.
- */
-const foreign = limiter(4);
 
 /** The first `size` bytes of an open file. The next piece is read while one is worked on. */
 export function descriptorSource(fd: number, size: number): LayerSource {
@@ -110,7 +104,7 @@ function readSource(readAt: ReadAt, size: number): LayerSource {
 
 async function* pieces(readAt: ReadAt, size: number, spare: Buffer[]): AsyncGenerator<Buffer> {
   const readPiece = async (offset: number): Promise<Buffer> => {
-    const bytes = spare.pop() ?? Buffer.allocUnsafeSlow(PIECE);
+    const bytes = spare.pop() ?? Buffer.allocUnsafeSlow(Math.min(PIECE, size));
     return bytes.subarray(0, await readAt(bytes.subarray(0, Math.min(PIECE, size - offset)), offset));
   };
   let next = readPiece(0);

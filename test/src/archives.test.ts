@@ -1,8 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { PassThrough } from 'node:stream';
 import test from 'ava';
+import { ARCHIVE_COMMANDS } from '../../src/cas/archives.js';
+import { Output } from '../../src/cas/output.js';
+import { ControlClient } from '../../src/control/client.js';
 import type { ControlFailure } from '../../src/control/protocol.js';
 import { Failure } from '../../src/failure.js';
 import { temporaryDirectory } from '../helpers/temporary.js';
@@ -53,6 +57,13 @@ test('standard input and output, a refusal, and a blob that has gone bad', async
     stdout: '',
     stderr: '',
   });
+  // The daemon writes a plain file by itself, but no pipe, and through no link that leads to one.
+  const written = await script(
+    served,
+    `cd ${directory}; echo old > to; ln -s to link; cas export small -o link && cmp link out; rm link to
+    mkfifo pipe; cas export small -o pipe & cmp pipe out; wait; rm pipe`,
+  );
+  t.deepEqual(written, { code: 0, stdout: '', stderr: '' });
   const refused = await script(served, `head -c 4000 ${sample.docker} | cas import -`);
   t.is(refused.code, 1);
   t.regex(refused.stderr, /^cas: .*cannot be an archive of images.*\n$/);
@@ -69,6 +80,50 @@ test('standard input and output, a refusal, and a blob that has gone bad', async
   t.deepEqual(readdirSync(directory), ['out']);
   t.is((await script(served, 'cas export')).code, 2);
 });
+
+test('what the daemon cannot write comes through its socket, and what it did not write is refused', async (t) => {
+  const served = await ServedStore.open(t);
+  await served.cas(['import', sample.oci]);
+  const directory = temporaryDirectory(t);
+  const [whole, file] = [path.join(directory, 'whole'), path.join(directory, 'file')];
+  await served.cas(['export', 'small'], { output: whole });
+  const asked: string[] = [];
+  const client = (lines: (path: string) => object): ControlClient => {
+    const real = new ControlClient(served.root);
+    return {
+      async *lines(url: string) {
+        asked.push('lines');
+        yield await Promise.resolve(lines(new URLSearchParams(url.split('?')[1]).get('path') ?? ''));
+      },
+      bytes: (url: string) => {
+        asked.push('bytes');
+        return real.bytes(url);
+      },
+    } as unknown as ControlClient;
+  };
+  const run = (client: ControlClient): Promise<void> => exported(client, file);
+  const failing = (code: string) => (): object => {
+    throw new Failure(1, code, { code });
+  };
+  await run(client(failing('FILE_UNREACHABLE')));
+  t.is(sha256sum(file), sha256sum(whole));
+  rmSync(file);
+  await t.throwsAsync(run(client(failing('BLOB_DAMAGED'))), { message: 'BLOB_DAMAGED' });
+  const writing = (size: number) => (to: string) => {
+    writeFileSync(to, 'abc');
+    return { exported: { size } };
+  };
+  await t.throwsAsync(run(client(writing(4))), { message: /the daemon wrote 4 bytes, and there are 3$/ });
+  t.deepEqual(readdirSync(directory), ['whole']);
+  await run(client(writing(3)));
+  t.is(readFileSync(file, 'utf8'), 'abc');
+  t.deepEqual(asked, ['lines', 'bytes', 'lines', 'lines', 'lines']);
+});
+
+async function exported(client: ControlClient, output: string): Promise<void> {
+  const command = ARCHIVE_COMMANDS.find(({ name }) => name === 'export');
+  await command?.run(client, new Output('text', new PassThrough()), { output }, ['small']);
+}
 
 test('an import and an export that are interrupted leave nothing', async (t) => {
   const served = await ServedStore.open(t);
