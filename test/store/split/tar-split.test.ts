@@ -1,11 +1,9 @@
 import { createHash } from 'node:crypto';
-import { buffer } from 'node:stream/consumers';
 import test from 'ava';
-import { CasError } from '../../../store/errors.js';
 import type { Payload } from '../../../store/payloads/location.js';
 import { crc64, EMPTY_CRC64 } from '../../../store/split/crc64.js';
 import type { SplitRecord } from '../../../store/split/record.js';
-import { assembleTarSplit, importTarSplit } from '../../../store/split/tar-split-import.js';
+import { importTarSplit } from '../../../store/split/tar-split-import.js';
 import { exportTarSplit } from '../../../store/split/tar-split-json.js';
 import type { TarSplitItem } from '../../../store/split/tar-split-line.js';
 import { temporaryDirectory } from '../../helpers/temporary.js';
@@ -53,16 +51,19 @@ function imported(json: string): Promise<TarSplitItem[]> {
   return all(importTarSplit(json.split('\n')));
 }
 
+/** What tar-split makes of its lines: the segments, with the bytes of files of the tar between them. */
+function assembled(items: readonly TarSplitItem[], bytes: Buffer): Buffer {
+  const files = new Map(take(bytes).entries.map(({ entry, data }) => [entry.name, data]));
+  const pieces = items.map((item) => (item.type === 'segment' ? item.bytes : files.get(item.name)));
+  return Buffer.concat(pieces.map((piece) => piece ?? Buffer.alloc(0)));
+}
+
 for (const [name, options] of Object.entries(VECTORS)) {
-  test(`${name}: the lines are those of tar-split, and the tar is made from them again`, async (t) => {
+  test(`${name}: the lines are those of tar-split, and tell of all bytes of the tar`, async (t) => {
     const bytes = vectorTar(temporaryDirectory(t), options);
     const json = vectorJson(name);
     t.is(await exported(bytes), json);
-
-    const files = new Map(take(bytes).entries.map(({ entry, data }) => [entry.name, data]));
-    const read = (file: string): AsyncIterable<Buffer> => pieces(files.get(file) ?? Buffer.alloc(0));
-    const assembled = await buffer(assembleTarSplit(importTarSplit(json.split('\n')), read));
-    t.true(assembled.equals(bytes));
+    t.true(assembled(await imported(json), bytes).equals(bytes));
   });
 }
 
@@ -84,7 +85,7 @@ test('What follows the archive is in segments of 1 MiB, and an empty one ends it
 test('Padding that the input ends in is kept', async (t) => {
   const bytes = file({}, 'text').subarray(0, 600);
   const items = await imported(await exported(bytes));
-  t.true((await buffer(assembleTarSplit(items, () => pieces(Buffer.from('text'))))).equals(bytes));
+  t.true(assembled(items, bytes).equals(bytes));
 });
 
 test('A link that declares a size has one, with the checksum of nothing', async (t) => {
@@ -144,13 +145,4 @@ test('Lines out of order or with a path that was there are refused', async (t) =
   await t.notThrowsAsync(imported(`${FILE}\n${second.replace('"a"', '"b"')}`));
   await t.throwsAsync(imported(`${FILE}\n${second.replace('"a"', '"./a"')}`), { code: 'LAYER_INVALID' });
   await t.throwsAsync(imported(`${FILE}\n${FILE.replace('"a"', '"b"')}`), { code: 'LAYER_INVALID' });
-});
-
-test('Assembly checks the bytes of each file', async (t) => {
-  const json = await exported(tar(file({}, 'text')));
-  for (const text of ['test', 'tex', 'texts', '']) {
-    const assembled = assembleTarSplit(await imported(json), () => pieces(Buffer.from(text)));
-    const error = await t.throwsAsync(buffer(assembled), { instanceOf: CasError, code: 'LAYER_DAMAGED' });
-    t.regex(error.message, /file integrity checksum failed for "a"/);
-  }
 });
