@@ -8,6 +8,7 @@ import { isPlainObject } from '../is-plain-object.js';
 import { safeJson } from '../json.js';
 import { withBlob } from '../layers/layer-source.js';
 import type { Store } from '../store.js';
+import { takingTurns } from '../tree/turns.js';
 import type { Content } from './contents.js';
 import { dockerName } from './docker-name.js';
 import type { Incoming } from './incoming.js';
@@ -35,6 +36,13 @@ interface Layer extends Part {
   readonly diff: Digest;
 }
 
+/** A configuration, as it stands in the archive. */
+interface Config {
+  readonly text: Buffer;
+  readonly digest: Digest;
+  readonly diffs: readonly Digest[];
+}
+
 /** The file of a docker-archive that names the others. */
 export const MANIFEST_JSON = 'manifest.json';
 
@@ -53,7 +61,9 @@ export async function dockerImages(
   const archive = new DockerArchive(store, files, incoming, signal);
   const entries: Descriptor[] = [];
   const made = new Map<string, Descriptor>();
+  const turn = takingTurns(1);
   for (const image of imagesOf(files)) {
+    await turn();
     signal?.throwIfAborted();
     // An archive may say the same as often as it likes: it is read once.
     const key = JSON.stringify([image.config, image.layers]);
@@ -72,6 +82,8 @@ class DockerArchive {
   readonly #signal: AbortSignal | undefined;
   /** By path: images share them. */
   readonly #layers = new Map<string, Layer>();
+  /** Of those that stand in the archive, and so are in memory anyway. */
+  readonly #configs = new Map<string, Config>();
 
   constructor(
     store: Pick<Store, 'blobs'>,
@@ -87,9 +99,7 @@ class DockerArchive {
 
   /** Makes the blobs of an image. @returns the descriptor of its manifest */
   async manifestOf({ config, layers }: DockerImage): Promise<Descriptor> {
-    const text = await this.#config(config);
-    const digest = sha256Of(text);
-    const { diffs } = parseConfig(text, digest);
+    const { text, digest, diffs } = await this.#config(config);
     if (diffs.length !== layers.length)
       throw new CasError('ARCHIVE_INVALID', {
         subject: safeJson(config),
@@ -119,18 +129,25 @@ class DockerArchive {
     return { mediaType: MEDIA_TYPES.manifest, ...(await this.#incoming.text(manifest)) };
   }
 
-  /** A configuration whose name has a digest must have that. */
-  async #config(name: string): Promise<Buffer> {
+  async #config(name: string): Promise<Config> {
     const path = this.#files.path(name);
+    const known = this.#configs.get(path);
+    if (known !== undefined) return known;
     const content = this.#files.get(path);
-    if (content === undefined) return readDocument(this.#store.blobs, this.#blob(path));
+    if (content === undefined) return configOf(await readDocument(this.#store.blobs, this.#blob(path)));
     if (content.kind !== 'document')
       throw new CasError('ARCHIVE_INVALID', { subject: safeJson(name), expected: 'a configuration' });
+    const config = configOf(content.text);
+    // One whose name has a digest must have that.
     const hex = /(?:^|[/:])([0-9a-f]{64})(?:\.json)?$/.exec(path)?.[1];
-    const found = sha256Of(content.text);
-    if (hex !== undefined && found !== `sha256:${hex}`)
-      throw new CasError('DIGEST_MISMATCH', { subject: safeJson(name), expected: `sha256:${hex}`, found });
-    return content.text;
+    if (hex !== undefined && config.digest !== `sha256:${hex}`)
+      throw new CasError('DIGEST_MISMATCH', {
+        subject: safeJson(name),
+        expected: `sha256:${hex}`,
+        found: config.digest,
+      });
+    this.#configs.set(path, config);
+    return config;
   }
 
   async #layer(name: string): Promise<Layer> {
@@ -166,6 +183,12 @@ class DockerArchive {
     if (isDigest(digest) && this.#store.blobs.stat(digest)) return digest;
     throw incomplete({ digest: safeJson(path), size: 0 });
   }
+}
+
+/** @throws CasError IMAGE_INVALID */
+function configOf(text: Buffer): Config {
+  const digest = sha256Of(text);
+  return { text, digest, diffs: parseConfig(text, digest).diffs };
 }
 
 /** @throws CasError ARCHIVE_INVALID */

@@ -1,6 +1,7 @@
 import { CasError } from '../errors.js';
 import type { Descriptor } from '../images/descriptor.js';
 import { checkKind, kindOf, parseDocument, type Reference, reference } from '../images/manifest.js';
+import { takingTurns } from '../tree/turns.js';
 import { ARCHIVE_LIMITS } from './archive-limits.js';
 
 /** A manifest and what it needs. */
@@ -24,13 +25,17 @@ export interface ImageParts {
 /** Gives the bytes of a manifest or an index; undefined where it is not there. */
 export type ReadDocument = (descriptor: Reference) => Promise<Buffer | undefined>;
 
+/** Descriptors that lead to nothing that is read, between two turns of the event loop: some 0.1 ms. */
+const UNREAD = 64;
+
 /**
- * Finds out what an entry of index.json leads to.
+ * Finds out what an entry of index.json leads to. A turn of the event loop is between any two documents.
  * @throws CasError IMAGE_INCOMPLETE where nothing of it is there; IMAGE_INVALID
  */
 export async function imageParts(entry: Descriptor, read: ReadDocument): Promise<ImageParts> {
   const found = { indexes: [] as Reference[], images: [] as ImagePart[], absent: [] as Reference[] };
   const seen = new Set<string>();
+  const [afterDocument, afterUnread] = [takingTurns(1), takingTurns(UNREAD)];
   const walk = async (descriptor: Reference, depth: number): Promise<void> => {
     if (seen.has(descriptor.digest)) return;
     seen.add(descriptor.digest);
@@ -38,6 +43,7 @@ export async function imageParts(entry: Descriptor, read: ReadDocument): Promise
     const opaque = kindOf(descriptor) === 'other';
     const bytes = opaque ? undefined : await read(descriptor);
     const document = bytes && parseDocument(bytes, descriptor.digest);
+    await (document ? afterDocument() : afterUnread());
     if (document) checkKind(descriptor, document.kind, descriptor.digest);
     if (document?.kind === 'index') {
       if (depth === ARCHIVE_LIMITS.depth)

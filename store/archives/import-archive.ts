@@ -10,7 +10,7 @@ import { incomplete } from './image-parts.js';
 import { importImages, type ImportedImage, type ImportOptions } from './import-images.js';
 import type { Incoming } from './incoming.js';
 import type { Names } from './names.js';
-import { checkImages, noLayout, withFullName } from './oci-archive.js';
+import { type Check, checkImages, noLayout, withFullName } from './oci-archive.js';
 import { readDocument } from '../images/read-document.js';
 
 /**
@@ -24,13 +24,13 @@ export function importArchive(
   source: LayerSource,
   options: ImportOptions = {},
 ): Promise<ImportedImage[]> {
-  const { all = false, signal } = options;
+  const { signal } = options;
   return importImages(store, options, async (incoming) => {
     const [counted, onFile] = withCount(source, options.progress);
     const files = await readArchive(counted, incoming, onFile, signal);
     await incoming.settled();
     // Newer archives of Docker are both; their index has the manifests as they were pulled.
-    if (files.has(INDEX_JSON) && files.has(OCI_LAYOUT)) return ociImages(store, files, incoming, all);
+    if (files.has(INDEX_JSON) && files.has(OCI_LAYOUT)) return ociImages(store, files, incoming, options);
     if (files.has(MANIFEST_JSON)) return dockerImages(store, files, incoming, signal);
     throw noLayout(files.has(INDEX_JSON) ? 'index.json alone' : 'neither');
   });
@@ -40,7 +40,7 @@ async function ociImages(
   { blobs }: Pick<Store, 'blobs'>,
   files: Names<Content>,
   incoming: Incoming,
-  all: boolean,
+  check: Check,
 ): Promise<Descriptor[]> {
   const index = files.get(INDEX_JSON);
   if (index?.kind !== 'document') throw noLayout('no index.json');
@@ -48,7 +48,7 @@ async function ociImages(
   const isThere = ({ digest, size }: Reference): boolean => incoming.has(digest, size);
   await checkImages(
     manifests,
-    all,
+    { all: check.all, signal: check.signal },
     async (descriptor) => (isThere(descriptor) ? readDocument(blobs, descriptor.digest) : undefined),
     async (needed) => {
       const missing = needed.find((descriptor) => !isThere(descriptor));

@@ -28,7 +28,7 @@ export function importLayout(
   options: ImportOptions = {},
 ): Promise<ImportedImage[]> {
   return importImages(store, options, (incoming) =>
-    new Layout(store, directory, incoming, options).images(options.all === true),
+    new Layout(store, directory, incoming, options).images(options),
   );
 }
 
@@ -46,12 +46,12 @@ class Layout {
     this.#tell = progress;
   }
 
-  async images(all: boolean): Promise<Descriptor[]> {
+  async images({ all, signal }: ImportOptions): Promise<Descriptor[]> {
     await this.#small(OCI_LAYOUT, ARCHIVE_LIMITS.document);
     const { manifests } = parseIndex(await this.#small(INDEX_JSON, MAX_INDEX), INDEX_JSON);
     await checkImages(
       manifests,
-      all,
+      { all, signal },
       async (descriptor) => {
         if (descriptor.size > ARCHIVE_LIMITS.document)
           throw new CasError('IMAGE_INVALID', { subject: descriptor.digest, found: descriptor.size });
