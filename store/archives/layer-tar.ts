@@ -62,61 +62,58 @@ export async function layerTar(
 }
 
 function compressed(store: ExportStore, digest: Digest, diff: Digest, signal?: AbortSignal): LayerTar {
-  let counting: ReturnType<typeof measured> | undefined;
-  const prepare = (): NonNullable<typeof counting> => (counting ??= measured(store, digest, signal));
+  const wrong = (found: Digest): CasError => otherLayer(digest, diff, found);
+  const give: LayerTar['give'] = (use) =>
+    decompressing(store, digest, signal, (tar) => use(checked(tar, diff, { signal, wrong }), undefined));
+  let counting: Promise<number> | undefined;
+  const prepare = (): NonNullable<typeof counting> =>
+    (counting ??= decompressing(store, digest, signal, sizeOf));
   return {
     size: undefined,
+    give,
     prepare,
-    give: (use) =>
-      decompressing(store, digest, signal, async (bytes) => {
-        const { bytes: tar } = await decompressed(bytes, signal && { signal });
-        const other = (found: Digest): CasError => otherLayer(digest, diff, found);
-        await use(checked(tar, diff, { signal, wrong: other }), undefined);
-      }),
     giveSized: async (use) => {
-      const found = await prepare();
-      if (found.diff !== diff) throw otherLayer(digest, diff, found.diff);
-      await withBlob(store.blobs, digest, async ({ bytes }) => {
-        const { bytes: tar } = await decompressed(bytes, signal && { signal });
-        await use(checked(tar, diff, { signal }), found.size);
-      });
+      const size = await prepare();
+      await give((bytes) => use(bytes, size));
     },
   };
 }
 
-/** The size and the DiffID of a compressed blob. @throws CasError BLOB_DAMAGED, IMAGE_INVALID */
-function measured(
-  store: ExportStore,
-  digest: Digest,
-  signal?: AbortSignal,
-): Promise<{ size: number; diff: Digest }> {
-  return decompressing(store, digest, signal, async (bytes) => {
-    const { size, diff } = await diffOf(bytes, signal);
-    return { size, diff: diff ?? digest };
-  });
+async function sizeOf(bytes: AsyncIterable<Buffer>): Promise<number> {
+  let size = 0;
+  for await (const chunk of bytes) size += chunk.length;
+  return size;
 }
 
-/** Gives the bytes of a compressed blob, checked, to what decompresses all of them. @throws CasError BLOB_DAMAGED, IMAGE_INVALID */
+/** Gives what a compressed blob holds to `use`; its own bytes are checked. @throws CasError BLOB_DAMAGED, IMAGE_INVALID */
 async function decompressing<T>(
-  store: ExportStore,
+  { blobs }: ExportStore,
   digest: Digest,
   signal: AbortSignal | undefined,
-  use: (bytes: AsyncGenerator<Buffer, void>) => Promise<T>,
+  use: (tar: AsyncGenerator<Buffer, void>) => Promise<T>,
 ): Promise<T> {
   try {
-    return await withBlob(store.blobs, digest, ({ bytes, recycle }) =>
-      use(checked(bytes, digest, { signal, recycle })),
-    );
+    return await withBlob(blobs, digest, async ({ bytes, recycle }) => {
+      const { bytes: tar } = await decompressed(
+        checked(bytes, digest, { signal, recycle }),
+        signal && { signal },
+      );
+      return use(tar);
+    });
   } catch (error) {
     if (!isCasError(error, 'LAYER_INVALID')) throw error;
     // A blob that has gone bad can rarely be decompressed; one that is as it was made never could be.
-    await requireSound(store, digest, signal);
+    await requireSound({ blobs }, digest, signal);
     throw new CasError('IMAGE_INVALID', { subject: digest, found: error.message, cause: error });
   }
 }
 
 /** @throws CasError BLOB_DAMAGED */
-function requireSound({ blobs }: ExportStore, digest: Digest, signal?: AbortSignal): Promise<void> {
+function requireSound(
+  { blobs }: Pick<ExportStore, 'blobs'>,
+  digest: Digest,
+  signal?: AbortSignal,
+): Promise<void> {
   return withBlob(blobs, digest, ({ bytes }) => drain(checked(bytes, digest, { signal })));
 }
 

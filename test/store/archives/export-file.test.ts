@@ -147,7 +147,11 @@ test('a layer that is another one than the configuration names ends it', async (
   const manifests = [{ ...manifest, annotations: { 'org.opencontainers.image.ref.name': 'small' } }];
   fs.writeFileSync(path.join(layout, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests }));
   await importLayout(store, layout);
-  await t.throwsAsync(written(store, { format: 'docker-archive' }), { code: 'IMAGE_INVALID' });
+  const docker = { format: 'docker-archive' } as const;
+  await t.throwsAsync(written(store, docker), { code: 'IMAGE_INVALID' });
+  await t.throwsAsync(exportFile(store, sample.path('other.tar'), ['small'], docker), {
+    code: 'IMAGE_INVALID',
+  });
 });
 
 test('what is not the empty file that was told of is not touched', async (t) => {
