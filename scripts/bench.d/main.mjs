@@ -10,6 +10,7 @@ import { buildPassthrough } from './passthrough.mjs';
 import { table } from './report.mjs';
 import { rows as commitSmall } from './rows/commit-small.mjs';
 import { rows as imageCopy } from './rows/image-copy.mjs';
+import { rows as imageExport } from './rows/image-export.mjs';
 import { rows as ingest } from './rows/ingest.mjs';
 import { rows as layerMemory } from './rows/layer-memory.mjs';
 import { rows as layerViews } from './rows/layer-views.mjs';
@@ -27,6 +28,7 @@ const ROWS = {
   ...resume,
   ...startUp,
   ...imageCopy,
+  ...imageExport,
   ...layers,
   ...layerViews,
   ...layerMemory,

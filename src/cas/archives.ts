@@ -12,7 +12,7 @@ import { query } from './query.js';
 import { progressLine } from './registration.js';
 import { plainPath, replaceFile } from './replace-file.js';
 import { writeArchive } from './write-archive.js';
-import { fillWith, writeBytes } from './write-bytes.js';
+import { writeBytes, writeNew } from './write-bytes.js';
 
 /** The commands of archives of images. */
 export const ARCHIVE_COMMANDS: readonly Command[] = [
@@ -67,7 +67,7 @@ export const ARCHIVE_COMMANDS: readonly Command[] = [
       }
       await replaceFile(plain, async (partial) => {
         if (await writeArchive(client, output, names, { format, platform }, partial)) return;
-        await fillWith(bytes(), partial);
+        await writeNew(bytes(), partial);
       });
     },
   },

@@ -2,7 +2,7 @@ import { createWriteStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { Failure, TOOL_EXIT } from '../failure.js';
-import { type PartialFile, plainPath, replaceFile } from './replace-file.js';
+import { plainPath, replaceFile } from './replace-file.js';
 
 /**
  * Writes bytes to a file, or to standard output. A file has its name only when all of it is there without an error.
@@ -23,11 +23,10 @@ export async function writeBytes(
   const path = plainPath(file);
   if (path === undefined)
     await pipeline(Readable.from(bytes, { objectMode: false }), createWriteStream(file));
-  else await replaceFile(path, (partial) => fillWith(bytes, partial));
+  else await replaceFile(path, (partial) => writeNew(bytes, partial));
 }
 
-/** Writes bytes to a file that is being made. */
-export async function fillWith(bytes: AsyncIterable<Buffer>, { path }: PartialFile): Promise<void> {
-  // By a descriptor of its own, which is closed below no write.
-  await pipeline(Readable.from(bytes, { objectMode: false }), createWriteStream(path, { flags: 'r+' }));
+/** Writes bytes to a file that is not there yet. */
+export async function writeNew(bytes: AsyncIterable<Buffer>, file: string): Promise<void> {
+  await pipeline(Readable.from(bytes, { objectMode: false }), createWriteStream(file, { flags: 'wx' }));
 }

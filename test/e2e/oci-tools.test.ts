@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import test from 'ava';
+import { CAS } from '../src/process/site.js';
 import { mountOnDisk } from './disk.js';
 import { emptyLayout, smallImages } from './small-images.js';
 import { type Check, checkOf, type Rules, suite } from './suite.js';
@@ -170,6 +171,26 @@ const rules: Rules = {
        tar -cf - oci-layout index.json blobs/sha256 | tar -C "$at" -xf -
        for part in index.json blobs/sha256; do diff -r "$images/$part" "$at/$part"; done`,
     ),
+
+  'cas exports to a file beside the mount, in it, and where the daemon sees another one': async ({ sh }) => {
+    await sh(
+      `${TOOLS}
+       clear_layout
+       skopeo copy -q "oci:$images:0" "oci:$mountpoint:0"
+       export_to() { "$node" "$cas" --root "$store" export 0 --format docker-archive -o "$1"; }
+       export_to "$scratch/out.tar"
+       skopeo inspect --raw "docker-archive:$scratch/out.tar" | grep -q rootfs
+       export_to "ingest/$ref"
+       cmp "ingest/$ref" "$scratch/out.tar"
+       mkdir "$scratch/other"
+       export -f export_to
+       unshare -m bash -ec 'mount -t tmpfs other "$scratch/other"
+         export_to "$scratch/other/out.tar"; cmp "$scratch/other/out.tar" "$scratch/out.tar"'
+       is "$(ls "$scratch/other")" ''
+       is "$(ls "$scratch" ingest | grep -c partial)" 0`,
+      { ...PLACES, node: process.execPath, cas: CAS },
+    );
+  },
 
   'what is not what its digest says is refused, by the exit code of each tool': async ({ sh }) => {
     await sh(
