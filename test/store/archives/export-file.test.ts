@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { buffer } from 'node:stream/consumers';
+import { gzipSync } from 'node:zlib';
 import test from 'ava';
 import { writeArchive } from '../../../store/archives/archive-file.js';
 import { archive, type ArchiveWriter } from '../../../store/archives/archive-writer.js';
@@ -12,6 +13,7 @@ import { withBlob } from '../../../store/layers/layer-source.js';
 import type { Progress } from '../../../store/layers/split-tar.js';
 import type { OutputFile } from '../../../store/output-file.js';
 import type { Store } from '../../../store/store.js';
+import { seededBytes } from '../../helpers/bytes.js';
 import { temporaryStore } from '../../helpers/stores.js';
 import { temporaryDirectory } from '../../helpers/temporary.js';
 import { copied, exportFile, inspected, sampleImage, sha256sum, tool } from './images.js';
@@ -59,6 +61,22 @@ test('a file gets the bytes that a stream gets, of blobs and of layers', async (
       store.layers.register(source, { holder: USER }),
     );
   t.is((await written(store, { format: 'docker-archive' })).sum, sha256sum(file));
+});
+
+test('blobs of several pieces, plain and gzip', async (t) => {
+  const { store } = await temporaryStore(t);
+  const layout = copied(sample, 'layout', 'large');
+  const tars = [1, 2].map((seed) => seededBytes(9 << 20, seed));
+  const layers = [added(layout, tars[0]), added(layout, gzipSync(tars[1] ?? '', { level: 1 }))];
+  const rootfs = { type: 'layers', diff_ids: tars.map((bytes) => added(layout, bytes).digest) };
+  const config = added(layout, JSON.stringify({ os: 'linux', architecture: 'amd64', rootfs }));
+  named(layout, added(layout, JSON.stringify({ schemaVersion: 2, config, layers })));
+  await importLayout(store, layout);
+  for (const format of ['oci-archive', 'docker-archive'] as const) {
+    const file = sample.path('large.tar');
+    await exportFile(store, file, ['small'], { format });
+    t.is((await written(store, { format })).sum, sha256sum(file));
+  }
 });
 
 test('names that are long, sizes that are not known, and files of nothing', async (t) => {
@@ -144,8 +162,7 @@ test('a layer that is another one than the configuration names ends it', async (
       ),
     );
   });
-  const manifests = [{ ...manifest, annotations: { 'org.opencontainers.image.ref.name': 'small' } }];
-  fs.writeFileSync(path.join(layout, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests }));
+  named(layout, manifest);
   await importLayout(store, layout);
   const docker = { format: 'docker-archive' } as const;
   await t.throwsAsync(written(store, docker), { code: 'IMAGE_INVALID' });
@@ -188,10 +205,20 @@ interface Blob {
 function replaced(layout: string, digest: string, change: (document: unknown) => void): Blob {
   const document: unknown = JSON.parse(fs.readFileSync(blobFile(layout, digest), 'utf8'));
   change(document);
-  const text = JSON.stringify(document);
-  const file = path.join(layout, 'changed');
-  fs.writeFileSync(file, text);
-  const changed = `sha256:${sha256sum(file)}`;
-  fs.renameSync(file, blobFile(layout, changed));
-  return { digest: changed, size: text.length };
+  return added(layout, JSON.stringify(document));
+}
+
+/** Adds a blob to a layout. */
+function added(layout: string, bytes: string | Buffer = ''): Blob {
+  const file = path.join(layout, 'added');
+  fs.writeFileSync(file, bytes);
+  const digest = `sha256:${sha256sum(file)}`;
+  fs.renameSync(file, blobFile(layout, digest));
+  return { digest, size: bytes.length };
+}
+
+/** Makes an image the only one of a layout. */
+function named(layout: string, manifest: Blob): void {
+  const manifests = [{ ...manifest, annotations: { 'org.opencontainers.image.ref.name': 'small' } }];
+  fs.writeFileSync(path.join(layout, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests }));
 }
