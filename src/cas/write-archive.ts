@@ -45,12 +45,8 @@ export async function writeArchive(
   }
 }
 
-/** @returns how many bytes the daemon has written; undefined where it ended in the middle */
-async function askFor(
-  client: ControlClient,
-  url: string,
-  line: ProgressLine | undefined,
-): Promise<number | undefined> {
+/** @returns how many bytes the daemon has written */
+async function askFor(client: ControlClient, url: string, line: ProgressLine | undefined): Promise<number> {
   let size: number | undefined;
   try {
     for await (const told of client.lines(url, { method: 'POST' }) as AsyncIterable<
@@ -59,10 +55,11 @@ async function askFor(
       if ('exported' in told) ({ size } = told.exported);
       else line?.show(told.progress);
     }
-    return size;
   } finally {
     line?.close();
   }
+  if (size !== undefined) return size;
+  throw new Failure(TOOL_EXIT.failure, 'the daemon ended in the middle of its answer');
 }
 
 function isUnreachable(error: unknown): boolean {

@@ -3,7 +3,7 @@ import type { Descriptor, Platform } from '../images/descriptor.js';
 import { parsePlatform } from '../images/platform.js';
 import type { Progress } from '../layers/split-tar.js';
 import { type OutputFile, withOutputFile } from '../output-file.js';
-import { writeArchive } from './archive-file.js';
+import { writeArchive } from './write-archive.js';
 import type { ArchiveFormat } from './archive-formats.js';
 import { archive, type ArchiveWriter } from './archive-writer.js';
 import { dockerArchive } from './export-docker.js';

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import test from 'ava';
-import { writeArchive } from '../../../store/archives/archive-file.js';
+import { writeArchive } from '../../../store/archives/write-archive.js';
 import { archive, type ArchiveWriter } from '../../../store/archives/archive-writer.js';
 import { exportToFile, type ExportOptions } from '../../../store/archives/export-images.js';
 import { importLayout } from '../../../store/archives/import-layout.js';
