@@ -18,7 +18,7 @@ let runs = 0;
 /** Registers a test that runs random operations on a subject and on the model, and compares the two. */
 export function modelTest({ name, open, serial = false }: SuiteOptions<Subject>, extent: Extent): void {
   (serial ? test.serial : test)(`${name}: random operations do what a simple model says`, async (t) => {
-    t.timeout(110_000);
+    t.timeout(240_000);
     const subject = await open(t);
     const commands = fc.commands(allCommands(extent.restarts), { maxCommands: extent.steps, size: 'max' });
     const property = fc.asyncProperty(commands, async (drawn) => {
@@ -28,11 +28,12 @@ export function modelTest({ name, open, serial = false }: SuiteOptions<Subject>,
       try {
         await fc.asyncModelRun(() => ({ model, real }), drawn);
         await compare(model, real);
+        // Each run has the time limit for itself.
+        t.pass();
       } finally {
         await clear(model, real);
       }
     });
     await fc.assert(property, propertySettings(t, extent.runs));
-    t.pass();
   });
 }

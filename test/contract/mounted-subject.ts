@@ -29,7 +29,7 @@ export function mountedSuites(
   contractSuite({ name, serial: true, open: async () => treeSubject(await open()) });
   treeSuite({ name, serial: true, renameFlags, open });
   test.serial.after.always(`${name}: unmount`, async (t) => {
-    t.timeout(60_000);
+    t.timeout(180_000);
     await (await mounting)?.close();
   });
 }

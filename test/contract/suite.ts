@@ -63,7 +63,7 @@ function register<S>(options: SuiteOptions<S>, rules: Rules<S>): void {
   const { name, open, serial = false, renameFlags = true } = options;
   for (const [title, rule] of Object.entries(rules)) {
     (serial ? test.serial : test)(`${name}: ${title}`, async (t) => {
-      t.timeout(60_000);
+      t.timeout(180_000);
       await rule(caseFor(t, await open(t), renameFlags));
     });
   }

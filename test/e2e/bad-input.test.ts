@@ -15,7 +15,7 @@ const MIB = 1 << 20;
 
 for (const variant of ALL) {
   test.serial(`${variant.name}: a full disk is told to the writer, and costs nothing`, async (t) => {
-    t.timeout(100_000);
+    t.timeout(240_000);
     const mount = await mountOnDisk(t, variant, 40);
     const { source, sh } = checkOf(t, mount);
     const [kept, large] = [await source(), await source(12 * MIB)];
@@ -56,7 +56,7 @@ for (const variant of ALL) {
       for round in 1 2; do
         sync -f "$store"
         # A daemon that has just mounted still makes files of its own.
-        for try in {1..100}; do
+        for try in {1..1200}; do
           shown=$(figures .) disk=$(figures "$store")
           [[ $shown != "$disk" ]] || break
           sleep 0.05

@@ -105,7 +105,7 @@ const rules: Rules = {
       umoci gc --layout "$mountpoint"
       is "$(ls blobs/sha256 | wc -l)" 5
       umoci rm --image "$mountpoint:other"
-      for try in {1..200}; do [[ -n $(ls layers/sha256) ]] || break; sleep 0.05; done
+      for try in {1..1200}; do [[ -n $(ls layers/sha256) ]] || break; sleep 0.05; done
       is "$(ls layers/sha256)$(ls images)" ''
       umoci gc --layout "$mountpoint"
       is "$(ls blobs/sha256)" ''`,

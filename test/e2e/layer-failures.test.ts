@@ -152,7 +152,7 @@ const alone: Rules = {
     mv.kill('SIGKILL');
     await ended;
     const script = `${REFUSED}
-      for try in {1..200}; do [[ -n $(ls -A "$store/layers/staging") ]] || break; sleep 0.05; done
+      for try in {1..1200}; do [[ -n $(ls -A "$store/layers/staging") ]] || break; sleep 0.05; done
       is "$(ls stacks/s)" $'1\\nrootfs'
       nothing_half 1
       [[ -f ingest/large ]]
@@ -198,7 +198,7 @@ for (const variant of AS_ROOT) {
   test.serial(
     `${variant.name}: a disk that is too small for a layer is told to mv; with room it is taken`,
     async (t) => {
-      t.timeout(100_000);
+      t.timeout(240_000);
       const mount = await mountOnDisk(t, variant, 60);
       const { sh } = checkOf(t, mount);
       const { store } = mount.site;

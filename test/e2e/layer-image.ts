@@ -18,7 +18,7 @@ export type LayerImage = Readonly<Record<'image' | 'unpacked' | 'walk', string>>
 export function layerImage(): LayerImage {
   const image = fs.mkdtempSync(path.join(tmpdir(), 'cas-test-image-'));
   test.serial.before('the image is made and unpacked', (t) => {
-    t.timeout(60_000);
+    t.timeout(180_000);
     fs.chmodSync(image, 0o755);
     execFileSync('python3', [path.join(FIXTURES, 'image.py'), image]);
     execFileSync('umoci', ['unpack', '--image', `${image}/oci:image`, `${image}/bundle`]);

@@ -129,7 +129,7 @@ assert shown[:] == want[:]' "$rootfs/large" "$unpacked/large"
     const script = `
       [[ -p $rootfs/nodes/fifo && -c $rootfs/nodes/null && -b $rootfs/nodes/disk ]]
       fails 'Permission denied' head -c 1 "$rootfs/nodes/disk"
-      timeout 5 python3 -c '
+      timeout 60 python3 -c '
 import os, sys
 reader = os.open(sys.argv[1], os.O_RDONLY | os.O_NONBLOCK)
 assert os.read(reader, 1) == b""' "$rootfs/nodes/fifo"`;

@@ -20,7 +20,7 @@ for (const variant of AS_ROOT) {
     { runs: 25, steps: 50, restarts: 'rarely' },
   );
   test.serial.after.always(`${variant.name}: unmount`, async (t) => {
-    t.timeout(60_000);
+    t.timeout(180_000);
     await (await mounting)?.close();
   });
 }

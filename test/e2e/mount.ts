@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { mountAt } from '../../fs/mounts.js';
 import { ControlClient } from '../../src/control/client.js';
+import { killAll, processesNaming } from '../helpers/left-behind.js';
 import { CAS_MOUNT, isAlive, type Result, run, Site, until } from '../src/process/site.js';
 import type { Variant } from './variants.js';
 
@@ -29,8 +30,11 @@ function closeDevice(): void {
   if (users === 0) fs.chmodSync(DEVICE, DEVICE_MODE);
 }
 
-/** How long, in milliseconds, a script may take before its mount is taken to hang. */
-const PATIENCE = 45_000;
+/** How long, in milliseconds, a script may take before its mount is taken to hang: others use the machine too. */
+const PATIENCE = 90_000;
+
+/** How long, in milliseconds, scripts that were killed may take to be gone. */
+const LET_GO = 20_000;
 
 /**
  * What every script begins with. `fails TEXT COMMAND…` demands that a command fails and says TEXT, `is A B` that two
@@ -162,13 +166,27 @@ export class Mount {
     if (isAlive(this.site.daemon)) process.kill(this.site.daemon, 'SIGKILL');
   }
 
-  /** Unmounts if need be and removes all. @throws where the mount did not go by itself */
+  /**
+   * Ends the scripts that still run, unmounts if need be and removes all, in whatever state a test that failed has left
+   * it. @throws where the mount did not go by itself
+   */
   async close(): Promise<void> {
     if (this.variant.user) closeDevice();
     try {
-      if (this.site.mounted && isAlive(this.site.daemon)) await this.unmount();
+      // One that cannot be killed waits for a daemon that hangs.
+      await killAll(processesNaming(`\0mountpoint=${this.mountpoint}\0`), LET_GO);
+      if (this.site.mounted && this.#isServed()) await this.unmount();
     } finally {
       await this.#clear();
+    }
+  }
+
+  /** Whether there is a daemon to be told; of one whose disk has failed it may not be known. */
+  #isServed(): boolean {
+    try {
+      return isAlive(this.site.daemon);
+    } catch {
+      return false;
     }
   }
 

@@ -37,7 +37,7 @@ const PREPARE = `
   find "$archives/short/blobs" -size +10k -exec truncate -s -1 {} +`;
 
 test.serial.before('images and programs are made', async (t) => {
-  t.timeout(100_000);
+  t.timeout(240_000);
   await smallImages(PLACES.images, 3);
   await execute('bash', ['-c', PREPARE], { env: { ...process.env, ...PLACES } });
 });
@@ -216,7 +216,7 @@ const rules: Rules = {
 suite(AS_ROOT, rules);
 
 test.serial('a disk that gets full fails skopeo and umoci, and what was there stays', async (t) => {
-  t.timeout(100_000);
+  t.timeout(240_000);
   const [variant] = AS_ROOT;
   if (variant === undefined) return t.fail();
   const { mount, sh } = checkOf(t, await mountOnDisk(t, variant, 40));

@@ -31,7 +31,7 @@ for (const variant of AS_ROOT) {
       test.serial(
         `${variant.name}: no tag of ${WRITERS} times ${tool} is lost, ${kills} killed`,
         async (t) => {
-          t.timeout(FULL ? 600_000 : 100_000);
+          t.timeout(FULL ? 600_000 : 240_000);
           const source = path.join(temporaryDirectory(t), 'source');
           await smallImages(source, WRITERS);
           const mount = await Mount.of(variant);

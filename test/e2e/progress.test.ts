@@ -6,7 +6,7 @@ import { type Check, eachAlone, type Rules, suite } from './suite.js';
 import { AS_ROOT, EACH } from './variants.js';
 
 /** How long, in milliseconds, what is waited for may take. */
-const PATIENCE = 20_000;
+const PATIENCE = 60_000;
 
 /** Asks until the answer is as it should be. */
 async function eventually<T>(ask: () => Promise<T>, right: (answer: T) => boolean): Promise<T> {

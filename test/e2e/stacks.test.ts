@@ -17,7 +17,7 @@ const LAYERS = `
   top() { basename "$(readlink "stacks/$1/rootfs")"; }
   layers() { ls layers/sha256 | grep -v '\\.tar$' | sort; }
   # The kernel tells of a close after it.
-  empties() { for try in {1..100}; do [[ -n $(layers) ]] || break; sleep 0.05; done; is "$(layers)" ''; }
+  empties() { for try in {1..1200}; do [[ -n $(layers) ]] || break; sleep 0.05; done; is "$(layers)" ''; }
 `;
 
 const rules: Rules = {
@@ -178,7 +178,7 @@ const rules: Rules = {
       (cd "$mountpoint"; rm "stacks/$ref/1"; push new "$ref")
       gone() {
         local said
-        said=$(timeout 5 "$@" 2>&1 || true)
+        said=$(timeout 60 "$@" 2>&1 || true)
         [[ $said =~ (No such file or directory|Stale file handle)$ ]] || { echo "$* said: $said" >&2; return 1; }
       }
       for try in 1 2 3; do
@@ -205,7 +205,7 @@ const rules: Rules = {
       large=$(sha256sum < "layers/sha256/$chain/large-old")
       exec 3< "layers/sha256/$chain/old" 4< "layers/sha256/$chain.tar" 5< "layers/sha256/$chain/large-old"
       rmdir "stacks/$ref"
-      said() { timeout 10 cat 2>&1 || true; }
+      said() { timeout 60 cat 2>&1 || true; }
       small=$(said <&3)
       [[ $small == old || $small =~ 'Stale file handle'$ ]]
       said <&4 > "$scratch/tar"

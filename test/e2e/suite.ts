@@ -26,7 +26,7 @@ export interface Check {
 export type Rules = Readonly<Record<string, (check: Check) => Promise<void>>>;
 
 /** The longest that one test may take, in milliseconds. */
-const LIMIT = 100_000;
+const LIMIT = 240_000;
 
 let used = 0;
 

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { openDescriptors } from '../helpers/descriptors.js';
 
 /** How long, in milliseconds, files may stay open that nobody uses any more. */
-const PATIENCE = 20_000;
+const PATIENCE = 60_000;
 
 /** The most memory, in MiB, that a process has had in use at any time. */
 export function peakMemory(pid: number): number {

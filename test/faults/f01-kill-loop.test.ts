@@ -6,7 +6,7 @@ import test from 'ava';
 import type { Variant } from '../e2e/variants.js';
 import { until } from '../src/process/site.js';
 import { Faulty } from './faulty.js';
-import { FULL, LIMIT, type Random, randomFor, VARIANTS } from './form.js';
+import { ANSWER, FULL, LIMIT, type Random, randomFor, VARIANTS } from './form.js';
 import { acknowledgedIn } from './verify.js';
 import { countLines, linesOf, prepareWriters, READ, RESUME } from './writers.js';
 
@@ -16,9 +16,6 @@ import { countLines, linesOf, prepareWriters, READ, RESUME } from './writers.js'
  */
 
 const KILLS = FULL ? 200 : 6;
-
-/** How long, in milliseconds, a process may take to be let go of once the daemon is gone (I8). */
-const AT_ONCE = 10_000;
 
 /** One round in so many keeps its blobs to the end. */
 const KEPT = 20;
@@ -66,7 +63,7 @@ async function killOnce(faulty: Faulty, random: Random): Promise<Round> {
 }
 
 async function allEnd(ended: readonly Promise<unknown>[], children: readonly ChildProcess[]): Promise<void> {
-  const late = sleep(AT_ONCE, 'late', { ref: false });
+  const late = sleep(ANSWER, 'late', { ref: false });
   if ((await Promise.race([Promise.all(ended), late])) !== 'late') return;
   for (const child of children) child.kill('SIGKILL');
   throw new Error('a client hangs');

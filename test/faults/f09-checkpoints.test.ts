@@ -37,7 +37,7 @@ for (const [algorithm, step] of [
   ['blake3', 17],
 ] as const)
   test.serial(`${algorithm}: no flipped bit of a state leads to a wrong commit`, async (t) => {
-    t.timeout(110_000);
+    t.timeout(240_000);
     const left = await LeftIngest.of(t, algorithm, 'this');
     const whole = fs.readFileSync(left.state());
     t.is(await digestBy(algorithm, whole), left.digest);
@@ -54,7 +54,7 @@ for (const [algorithm, step] of [
 
 for (const boot of ['this', 'another'] as const)
   test.serial(`no changed byte of a seal of ${boot} boot leads to a wrong commit`, async (t) => {
-    t.timeout(110_000);
+    t.timeout(240_000);
     const left = await LeftIngest.of(t, 'sha256', boot);
     const whole = fs.readFileSync(left.seals);
     const line = whole.indexOf('\n') + 1;
@@ -124,7 +124,7 @@ for (const boot of ['this', 'another'] as const)
   test.serial(
     `whatever else becomes of states of ${boot} boot, the transfer ends with the right bytes`,
     async (t) => {
-      t.timeout(110_000);
+      t.timeout(240_000);
       const left = await LeftIngest.of(t, 'sha256', boot);
       for (const [title, damage] of Object.entries(damages)) {
         await left.restore();
@@ -139,7 +139,7 @@ function readIfThere(path: string): Buffer {
 }
 
 test.serial('a state torn at any length is not believed', async (t) => {
-  t.timeout(110_000);
+  t.timeout(240_000);
   const left = await LeftIngest.of(t, 'sha256', 'this');
   const whole = fs.readFileSync(left.state());
   for (let length = 0; length < whole.length; length += 9) {
@@ -156,7 +156,7 @@ test.serial('a state torn at any length is not believed', async (t) => {
 test.serial(
   'after a restart of the machine data that changed below a state is never committed',
   async (t) => {
-    t.timeout(110_000);
+    t.timeout(240_000);
     const left = await LeftIngest.of(t, 'sha256', 'another');
     let cuts = 0;
     for (let at = 17; at < SIZE; at += 9973) {
@@ -173,7 +173,7 @@ test.serial(
 );
 
 test.serial('in the same boot data that a sample sees changed is never committed', async (t) => {
-  t.timeout(110_000);
+  t.timeout(240_000);
   const left = await LeftIngest.of(t, 'sha256', 'this');
   for (const at of [0, 4095, SIZE - 4096, SIZE - 1]) {
     await left.restore();

@@ -4,10 +4,8 @@ import fs from 'node:fs';
 import { type Check, eachAlone, type Rules } from '../e2e/suite.js';
 import { mounts } from '../../fs/mounts.js';
 import { isAlive, run, until } from '../src/process/site.js';
-import { VARIANTS } from './form.js';
+import { RESTART, VARIANTS } from './form.js';
 
-/** How long, in milliseconds, cas-mount may take where a killed daemon has left a mount. */
-const RESTART = 5000;
 /** What the kernel says of a mount without a daemon, the second of one that was aborted. */
 const GONE = /not connected|connection abort/;
 const BUSY = 'the mount is busy and stays; a second signal detaches it';

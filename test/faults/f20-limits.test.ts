@@ -177,7 +177,7 @@ const rules: Rules = {
     t.is(said.split('\n').slice(2).join(''), '');
     // The limit stands, but there is room again.
     const recovers = `${of}
-      deadline=$((SECONDS + 20))
+      deadline=$((SECONDS + 60))
       until cp "$src" "ingest/$ref" 2> /dev/null; do (( SECONDS < deadline )); sleep 0.1; done
       mv "ingest/$ref" "$blob"
       cmp "$src" "$blob"

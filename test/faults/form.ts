@@ -8,7 +8,14 @@ export const FULL = process.env['CAS_FAULTS'] === 'full';
 export const VARIANTS: readonly Variant[] = FULL ? AS_ROOT : AS_ROOT.slice(0, 1);
 
 /** The longest that a test may go without an assertion, in milliseconds. */
-export const LIMIT = 120_000;
+export const LIMIT = 240_000;
+
+/**
+ * How long, in milliseconds, a call may take until it is answered (I8), and a restart (I5). The short form is run beside
+ * other tests on any machine, which may be busy: there it tells what hangs. The full form, run by itself, tells what is slow.
+ */
+export const ANSWER = FULL ? 10_000 : 60_000;
+export const RESTART = FULL ? 5000 : 60_000;
 
 /** `few` numbers of 1 to `count`, evenly spread, the first and the last among them; all in the full form. */
 export function spread(count: number, few: number): number[] {

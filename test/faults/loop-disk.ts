@@ -2,7 +2,9 @@ import { execFile } from 'node:child_process';
 import fs from 'node:fs';
 import { promisify } from 'node:util';
 import type { ExecutionContext } from 'ava';
+import { loopDevicesOf } from '../helpers/left-behind.js';
 import { temporaryDirectory } from '../helpers/temporary.js';
+import { until } from '../src/process/site.js';
 import { unmountOnceFree } from './unmount-once-free.js';
 
 const execute = promisify(execFile);
@@ -48,12 +50,20 @@ export class LoopDisk {
     await execute('mount', ['-o', 'loop', this.#image, this.path]);
   }
 
-  /** Unmounts it as soon as a daemon that has just ended has let go of it. */
+  /**
+   * Unmounts it as soon as a daemon that has just ended has let go of it, and waits until the kernel has too: what is
+   * mounted before that is the same file system, that may have stopped.
+   */
   async unmount(): Promise<void> {
     await unmountOnceFree(this.path);
+    await until('the loop device is gone', () => loopDevicesOf(this.#image).length === 0);
   }
 
+  /** Whoever still has files of it open keeps the device too, and a mount that was detached does: then it is told to go. */
   async #discard(): Promise<void> {
     if (this.mounted) await this.unmount().catch(() => execute('umount', ['-l', this.path]));
+    for (const device of loopDevicesOf(this.#image))
+      await execute('losetup', ['-d', device]).catch(() => undefined);
+    await until('the loop device is gone', () => loopDevicesOf(this.#image).length === 0);
   }
 }

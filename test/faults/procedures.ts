@@ -1,9 +1,7 @@
 import { promises as fs } from 'node:fs';
 import { removeXattr, setXattr } from '../../store/xattrs.js';
 import { errnoNameOf } from '../helpers/errno.js';
-
-/** How long, in milliseconds, a call may take until it is answered (I8). */
-const PATIENCE = 10_000;
+import { ANSWER } from './form.js';
 
 /** The first step of a procedure that failed, with its symbolic errno; `hangs` where there was no answer. */
 export interface Failure {
@@ -185,7 +183,7 @@ const HANGS = new Error('no answer');
 async function answered<T>(call: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(HANGS), PATIENCE);
+    timer = setTimeout(() => reject(HANGS), ANSWER);
   });
   return Promise.race([call, late]).finally(() => clearTimeout(timer));
 }

@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 const execute = promisify(execFile);
 
 /** How long, in milliseconds, a file system may stay busy whose users were killed. */
-const PATIENCE = 10_000;
+const PATIENCE = 60_000;
 
 /** Unmounts what is at `path` as soon as nobody uses it: whoever was killed may still be closing files. */
 export async function unmountOnceFree(path: string): Promise<void> {

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import { promisify } from 'node:util';
 import type { ExecutionContext } from 'ava';
+import { loopDevicesOf } from '../helpers/left-behind.js';
 import { temporaryDirectory } from '../helpers/temporary.js';
 import { until } from '../src/process/site.js';
 import { program } from './program.js';
@@ -88,7 +89,7 @@ export class VolatileDisk {
 
   async unmount(): Promise<void> {
     await unmountOnceFree(this.path);
-    await until('the loop device is gone', () => !loopDevices().includes(this.#image));
+    await until('the loop device is gone', () => loopDevicesOf(this.#image).length === 0);
   }
 
   get #image(): string {
@@ -127,18 +128,4 @@ export class VolatileDisk {
       await gone;
     }
   }
-}
-
-/** The files on which loop devices stand. */
-function loopDevices(): string[] {
-  return fs
-    .readdirSync('/sys/block')
-    .filter((name) => name.startsWith('loop'))
-    .map((name) => {
-      try {
-        return fs.readFileSync(`/sys/block/${name}/loop/backing_file`, 'utf8').trim();
-      } catch {
-        return '';
-      }
-    });
 }

@@ -11,7 +11,7 @@ const [BLOBS, INGESTS, LOOKUPS] = [2000, 100, 1_000_000];
 const MIB = 1 << 20;
 
 test('a million lookups and forgets leave the table and the heap as they were', async (t) => {
-  t.timeout(110_000);
+  t.timeout(240_000);
   const tree = await temporaryTree(t);
   const { store, root } = tree.opened;
   const names: { parent: string; name: Name }[] = [];

@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process';
 import fs from 'node:fs';
 import { dirname, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import test from 'ava';
 import { bind } from '../../store/libc.js';
+import { until } from '../src/process/site.js';
+import { loopDevicesOf } from './left-behind.js';
 
 /*
  * What can be done to the disks of `test/e2e/disk.ts`.
@@ -53,19 +54,13 @@ export function cutPower(disk: string): void {
 }
 
 /**
- * Mounts a disk again after {@link cutPower}; nothing on it may be open. While the kernel is still letting go of the
- * last mount, the next one is of the same disk that has stopped: then it is tried again.
+ * Mounts a disk again after {@link cutPower}; nothing on it may be open. As long as the kernel has not let go of the last
+ * mount, which a mount namespace that was copied meanwhile holds too, the next one would be of the same file system, that
+ * has stopped.
  */
 export async function mountAgain(disk: string): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
-    await execute('umount', [disk]);
-    await execute('mount', ['-o', 'loop', join(dirname(disk), 'image'), disk]);
-    try {
-      fs.readdirSync(disk);
-      return;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EIO' || attempt === 50) throw error;
-      await sleep(100);
-    }
-  }
+  const image = join(dirname(disk), 'image');
+  await execute('umount', [disk]);
+  await until('the loop device is gone', () => loopDevicesOf(image).length === 0);
+  await execute('mount', ['-o', 'loop', image, disk]);
 }

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 
 /** How a child ended, and what it printed. */
 export interface Ended {
@@ -17,4 +18,13 @@ export async function runChild(program: string, args: readonly string[]): Promis
   child.stderr?.on('data', (text: string) => (errors += text));
   const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
   return { output: code === 0 ? output : output + errors, code, signal };
+}
+
+/** Whether a process runs; one that has ended and waits for its parent does not. */
+export function isAlive(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
 }

@@ -1,10 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
+import { endAllBelow } from '../../helpers/left-behind.js';
+import { isAlive } from '../../helpers/processes.js';
+
+export { isAlive };
 
 const built = (name: string): string => fileURLToPath(new URL(`../../../src/${name}`, import.meta.url));
 export const CAS_MOUNT = built('cas-mount.js');
@@ -111,13 +115,11 @@ export class Site {
     return readFileSync('/proc/self/mountinfo', 'utf8').includes(` ${path} `);
   }
 
-  /** The events in the log of the daemon. */
+  /** The events in the log of the daemon. A line that is being written is none yet. */
   get log(): Record<string, unknown>[] {
     const text = readFileSync(path.join(this.store, 'cas-mount.log'), 'utf8');
-    return text
-      .trimEnd()
-      .split('\n')
-      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    const lines = text.split('\n').slice(0, -1);
+    return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
   }
 
   logged(message: string): Record<string, unknown> | undefined {
@@ -126,19 +128,9 @@ export class Site {
 
   async #clear(): Promise<void> {
     for (const child of this.#children) child.kill('SIGKILL');
-    if (existsSync(path.join(this.store, 'lock')) && isAlive(this.daemon))
-      process.kill(this.daemon, 'SIGKILL');
-    while (this.mounted) await run('umount', ['-l', this.mountpoint]);
+    // The lock need not tell the daemon: its disk may have failed, or the start have come no further.
+    await endAllBelow(this.directory);
     rmSync(this.directory, { recursive: true });
-  }
-}
-
-/** Whether a process runs; one that has ended and waits for its parent does not. */
-export function isAlive(pid: number): boolean {
-  try {
-    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
-  } catch {
-    return false;
   }
 }
 

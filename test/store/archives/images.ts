@@ -37,7 +37,7 @@ export function sampleImage(): SampleImage {
   const sample = { directory, layout: at('layout'), docker: at('docker.tar'), oci: at('oci.tar'), path: at };
   let known: Pick<SampleImage, 'digest' | 'diffs'> | undefined;
   test.serial.before('the image is made', (t) => {
-    t.timeout(60_000);
+    t.timeout(180_000);
     known = makeImage(sample);
   });
   test.after.always('the image is removed', () => fs.rmSync(directory, { recursive: true }));

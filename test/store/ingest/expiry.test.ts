@@ -2,6 +2,7 @@ import { watchDisk } from './checkpoints/disk-calls.js';
 import fs from 'node:fs';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
+import { onPool } from '../../../store/files.js';
 import { DEFAULT_EXPIRY, isExpired } from '../../../store/ingest/expiry.js';
 import type { Ingest } from '../../../store/ingest/ingest.js';
 import type { StoreEvent } from '../../../store/report.js';
@@ -104,7 +105,9 @@ test.serial('what is opened, moved or committed while others are removed stays a
   const all = await Promise.all(['/a.part', '/b.part', '/c.part', '/d.part'].map((ref) => make(store, ref)));
   const [, opened, moved, committed] = all;
   let meanwhile: Promise<unknown> | undefined;
-  // While the first one is removed.
+  // Beside what the pool does no call is made at once: the removal of the first one can be held up until it is done.
+  let release: () => void = () => undefined;
+  const held = onPool(new Promise<void>((resolve) => (release = resolve)));
   watchDisk(({ name }) => {
     if (name !== 'unlink' || meanwhile !== undefined) return undefined;
     opened?.lock();
@@ -120,8 +123,9 @@ test.serial('what is opened, moved or committed while others are removed stays a
     t.is(await store.ingests.expire(inHours(100)), 1);
   } finally {
     watchDisk(undefined);
+    release();
   }
-  await meanwhile;
+  await Promise.all([held, meanwhile]);
   t.deepEqual(await refs(store), ['/b.part', 'kept']);
   if (opened) await write(opened, seededBytes(10), 1000);
   opened?.unlock();

@@ -42,7 +42,7 @@ async function printed(reader: TreeReader): Promise<Record<string, unknown>[]> {
 }
 
 test('random stacks of layers give the tree that an independent model makes of them', async (t) => {
-  t.timeout(60_000);
+  t.timeout(180_000);
   t.log(`seed ${SEED}, ${STACKS} stacks`);
   const stacks = randomStacks(STACKS);
   t.is(stacks.length, STACKS);

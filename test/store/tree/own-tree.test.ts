@@ -99,7 +99,7 @@ async function merged(reader: TreeReader): Promise<string[]> {
 }
 
 test('what overlayfs makes of the trees of random layers is their merged tree', async (t) => {
-  t.timeout(60_000);
+  t.timeout(180_000);
   t.log(`seed ${SEED}, ${STACKS} stacks`);
   let compared = 0;
   for (const { layers, tree } of randomStacks(STACKS)) {

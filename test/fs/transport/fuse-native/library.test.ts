@@ -15,7 +15,7 @@ const CARRIED = join(
 async function lacks(hide: string): Promise<string> {
   const program = `console.log((await import('${TRANSPORT}')).fuseNativeTransport.unavailable())`;
   const script = `${hide} && exec "${process.execPath}" --input-type=module --eval "${program}"`;
-  const { stdout } = await execute('unshare', ['-m', '/bin/sh', '-c', script], { timeout: 20_000 });
+  const { stdout } = await execute('unshare', ['-m', '/bin/sh', '-c', script], { timeout: 90_000 });
   return stdout.trim();
 }
 

@@ -77,9 +77,9 @@ export async function mount(
   };
 }
 
-/** Runs a shell script in a directory; its standard output. It is killed after 20 seconds. */
+/** Runs a shell script in a directory; its standard output. It is killed after 90 seconds. */
 export async function shell(script: string, cwd: string): Promise<string> {
-  const bounds = { cwd, timeout: 20_000, killSignal: 'SIGKILL', maxBuffer: 1 << 26 } as const;
+  const bounds = { cwd, timeout: 90_000, killSignal: 'SIGKILL', maxBuffer: 1 << 26 } as const;
   return (await execute('/bin/sh', ['-c', script], bounds)).stdout;
 }
 

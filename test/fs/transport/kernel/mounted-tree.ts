@@ -22,7 +22,7 @@ export interface MountedTree {
   reportWhen(wanted: (report: Said) => boolean): Promise<Said>;
   /** Waits for the child to say something on its own account. */
   hears(what: Said['ask']): Promise<Said>;
-  /** The standard output of a shell script that runs in the mount; it is killed after 20 seconds. */
+  /** The standard output of a shell script that runs in the mount; it is killed after 90 seconds. */
   shell(script: string): Promise<string>;
 }
 
@@ -95,7 +95,7 @@ export async function shell(script: string, directory: string, user = 0): Promis
   const { stdout } = await execute(
     'setpriv',
     [...identity, '/bin/sh', '-c', `cd '${directory}' && { ${script}\n}`],
-    { cwd: '/', timeout: 20_000, killSignal: 'SIGKILL', maxBuffer: 1 << 26 },
+    { cwd: '/', timeout: 90_000, killSignal: 'SIGKILL', maxBuffer: 1 << 26 },
   );
   return stdout;
 }

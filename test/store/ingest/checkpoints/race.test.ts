@@ -66,7 +66,7 @@ async function wrongStates(directory: string): Promise<Wrong[]> {
 }
 
 test.serial('whatever is done at once, a state on disk is always that of the bytes below it', async (t) => {
-  t.timeout(110_000);
+  t.timeout(240_000);
   let [checked, held] = [0, 0];
   const property = fc.asyncProperty(rounds, async (drawn) => {
     const opened = await temporaryStore(t, { checkpoint: 1 });
