@@ -375,10 +375,13 @@ test('a tar comes from standard input or from a pipe, and goes to standard outpu
 test('a tar is not written to a terminal, which shows how far a registration is', async (t) => {
   const served = await ServedStore.open(t);
   const file = tarOf(t, temporaryDirectory(t));
+  const shown = path.join(temporaryDirectory(t), 'shown');
   const terminal = (command: string): ReturnType<typeof run> =>
-    run('script', ['--quiet', '--return', '--command', command, '/dev/null']);
+    run('script', ['--quiet', '--flush', '--return', '--command', command, shown]);
   const cas = `${process.execPath} ${CAS} --root ${served.root}`;
-  const slowly = `sh -c '(head -c 100000 ${file}; sleep 0.5; tail -c +100001 ${file}) | ${cas} layer add -'`;
+  // The rest comes once it is shown how far it is.
+  const told = `until grep -q "8 entries" ${shown}; do sleep 0.05; done`;
+  const slowly = `sh -c '(head -c 100000 ${file}; ${told}; tail -c +100001 ${file}) | ${cas} layer add -'`;
   const added = await terminal(slowly);
   t.is(added.code, 0);
   t.regex(added.stdout, /\r\x1b\[K- +\d+\.\d KiB +8 entries/);
