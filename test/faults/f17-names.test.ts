@@ -4,7 +4,7 @@ import test from 'ava';
 import { Mount } from '../e2e/mount.js';
 import { type Check, checkOf, type Rules, suite } from '../e2e/suite.js';
 import { errnoFrom } from '../helpers/errno.js';
-import { run, Site } from '../src/process/site.js';
+import { run, Site, until } from '../src/process/site.js';
 import { LIMIT, VARIANTS } from './form.js';
 
 const { O_CREAT, O_EXCL, O_WRONLY } = fs.constants;
@@ -258,7 +258,9 @@ for (const variant of VARIANTS) {
     const { stdout, stderr } = await site.cas(['status', mountpoint]);
     t.notRegex(`${stdout}${stderr}`.replaceAll('\n', ''), /[\p{Cc}\p{Cf}]/u);
     t.is((await run('umount', [mountpoint])).code, 0);
-    const log = fs.readFileSync(`${store}/cas-mount.log`, 'utf8');
+    const read = (): string => fs.readFileSync(`${store}/cas-mount.log`, 'utf8');
+    await until('the daemon has ended', () => read().includes('"unmounted"') && read().endsWith('\n'));
+    const log = read();
     t.notRegex(log.replaceAll('\n', ''), /[\p{Cc}\p{Cf}]/u);
     for (const line of log.trimEnd().split('\n')) t.notThrows(() => void JSON.parse(line));
   });
