@@ -20,8 +20,8 @@ import { Shutdown } from './shutdown.js';
 import { EndRequests, takeOrders } from './signals.js';
 import { chooseTransport } from './transports.js';
 
-/** How long, in milliseconds, a fresh mount may take to answer its first request. */
-const PATIENCE = 10_000;
+/** How long, in milliseconds, a fresh mount may take to answer: where the machine is busy, seconds are short. */
+const PATIENCE = 60_000;
 
 /** What one run of the daemon goes by. */
 interface Run {

@@ -7,8 +7,8 @@ import { canonicalPath, isWithin } from './paths.js';
 import { PinnedMount } from './pinned-mount.js';
 import { probe } from './probe.js';
 
-/** How long, in milliseconds, what is mounted at the mountpoint may take to answer. */
-const PATIENCE = 3000;
+/** How long, in milliseconds, what is mounted at the mountpoint may take to answer: where the machine is busy, seconds are short. */
+const PATIENCE = 10_000;
 
 /**
  * Makes sure that `mountpoint` can be mounted on: what a killed daemon of ours left there is unmounted. Never hangs.

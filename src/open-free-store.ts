@@ -5,7 +5,7 @@ import { openStore, type Store, type StoreOptions } from '../store/store.js';
 import { OUR_TYPE } from './mount-type.js';
 
 /** How long, in milliseconds, a daemon that has lost its mount may take to close its store. */
-const PATIENCE = 5000;
+const PATIENCE = 15_000;
 const PAUSE = 20;
 
 /**
