@@ -82,15 +82,25 @@ test.serial('what the kernel has forgotten is dropped', async (t) => {
   const { inodes: before = 0 } = await tree.ask('report');
   await tree.shell('stat -c %n many/* hello > /dev/null; cat hello; ls -l many > /dev/null');
   t.true(((await tree.ask('report')).answered?.['LOOKUP'] ?? 0) > 10_000);
-  await shell('sync; echo 2 > /proc/sys/vm/drop_caches', '/');
-  await tree.reportWhen(({ inodes = 0, open }) => inodes <= before + 3 && open === 0);
+  // FORGET and RELEASE come some time after what caused them. A leak ends in the time limit of the test.
+  for (;;) {
+    await shell('sync; echo 2 > /proc/sys/vm/drop_caches', '/');
+    const { inodes = 0, open } = await tree.ask('report');
+    if (inodes <= before + 3 && open === 0) break;
+  }
   t.pass();
 });
 
 test.serial('an absence is remembered where the directory allows it', async (t) => {
   const tree = await mountTree(t);
-  await tree.shell('for i in 1 2 3 4 5; do ! [ -e forgetful/none ]; done');
-  t.is((await tree.ask('report')).lookups, 1);
+  // Other tests let the whole kernel forget, at any moment.
+  const asked: number[] = [];
+  while (!asked.includes(1) && asked.length < 20) {
+    const { lookups: before = 0 } = await tree.ask('report');
+    await tree.shell(`for i in 1 2 3 4 5; do ! [ -e forgetful/none-${asked.length} ]; done`);
+    asked.push(((await tree.ask('report')).lookups ?? 0) - before);
+  }
+  t.is(asked.at(-1), 1, asked.join());
 });
 
 test.serial('whatever a handler throws, the caller gets EIO and the mount lives', async (t) => {
