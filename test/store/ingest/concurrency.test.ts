@@ -55,8 +55,9 @@ test('whatever is written at the same time, the digest is that of the file', asy
       });
       await Promise.all(changes);
     }
-    ingest.unlock();
+    // At rest it would be moved meanwhile.
     const digest = await digestOfFile(ingest.record.data);
+    ingest.unlock();
     const wrong = await digestOfBytes(Buffer.from(`wrong ${run}`));
     const refused = await errnoFrom(() => store.ingests.commit(ingest, { digest: wrong }));
     const accepted = await errnoFrom(() => store.ingests.commit(ingest, { digest }));

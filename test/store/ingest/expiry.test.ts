@@ -61,6 +61,8 @@ test.serial(
       events.slice(0, 2).map(({ level, message, fields }) => [level, message, fields['ref'], fields['size']]),
       NAMES.slice(1).map((ref) => ['info', 'ingest expired', ref, 1000]),
     );
+    // At rest it gets its directory.
+    await (await find(store.ingests, 'mine')).settle();
     const left = [
       ...fs.readdirSync(join(opened.root, 'ingest')),
       ...fs.readdirSync(join(opened.root, 'fresh')),
