@@ -90,7 +90,7 @@ export class BlobDiffs {
       // A plain tar that is known by another algorithm has a DiffID, too.
       const plain = algorithmOf(blob) !== 'sha256';
       const { diff = blob } = await withBlob(this.#blobs, blob, ({ bytes }) =>
-        diffOf(checked(bytes, blob, signal), signal, plain),
+        diffOf(checked(bytes, blob, { signal }), signal, plain),
       );
       this.learn(blob, diff);
       return diff;
