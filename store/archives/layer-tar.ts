@@ -1,6 +1,5 @@
 import { checked } from '../checked.js';
 import { decompressed } from '../compression/decompressed.js';
-import { diffOf } from '../compression/diff-of.js';
 import { formatOf, MAGIC_SIZE } from '../compression/format.js';
 import { algorithmOf, type Digest } from '../digest.js';
 import { CasError, isCasError } from '../errors.js';
