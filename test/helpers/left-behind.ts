@@ -45,11 +45,8 @@ export async function killAll(pids: readonly number[], patience = PATIENCE): Pro
 export async function endAllBelow(directory: string): Promise<void> {
   const pids = processesNaming(`${directory}/`);
   for (const pid of pids) killIfThere(pid);
-  for (const { mountpoint, type, minor } of mounts()) {
-    const abort = `${CONNECTIONS}/${minor}/abort`;
-    if (mountpoint.startsWith(`${directory}/`) && type.startsWith('fuse') && fs.existsSync(abort))
-      fs.writeFileSync(abort, '1');
-  }
+  for (const { mountpoint, type, minor } of mounts())
+    if (mountpoint.startsWith(`${directory}/`) && type.startsWith('fuse')) abort(minor);
   for (const path of mountsBelow(directory).reverse())
     await execute('umount', ['-l', path]).catch(() => undefined);
   await killAll(pids);
@@ -63,6 +60,14 @@ export function loopDevicesOf(file: string): string[] {
     .readdirSync('/sys/block')
     .filter((name) => textOf(`/sys/block/${name}/loop/backing_file`).trim() === file)
     .map((name) => `/dev/${name}`);
+}
+
+function abort(connection: number): void {
+  try {
+    fs.writeFileSync(`${CONNECTIONS}/${connection}/abort`, '1');
+  } catch {
+    // It has gone with its daemon.
+  }
 }
 
 function killIfThere(pid: number): void {
