@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import type { Digest } from '../digest.js';
+import { CasError } from '../errors.js';
 import { ensureDirectory, fsyncDirectory, rename } from '../files.js';
 import type { Payloads } from '../payloads/payloads.js';
 import type { Report } from '../report.js';
@@ -8,7 +9,7 @@ import { readSplitFile } from '../split/split-file.js';
 import { chainOf } from './chain.js';
 import { clearLayer } from './clear-layer.js';
 import { freeSets } from './free-sets.js';
-import { childHolder, type Holder, Holders, USER } from './holders.js';
+import { childHolder, DOUBT, type Holder, Holders, KEPT, USER } from './holders.js';
 import type { Layer, RemovedLayer } from './layer.js';
 import type { LayerIndex } from './layer-index.js';
 import { layerDirectory, type LayerRecord, splitPath, writeHeld } from './layer-record.js';
@@ -84,6 +85,24 @@ export class LayerChanges {
     this.layers.add(layer);
     if (layer.set !== undefined) this.#parts.payloads.own(layer.set);
     if (layer.parent !== undefined) this.holders.add(layer.parent, childHolder(layer.chain));
+  }
+
+  /** Has those stay that nobody is known to hold, whoever comes to hold them for a while. */
+  async keep(layers: readonly Layer[]): Promise<void> {
+    for (const layer of layers) {
+      if (!this.holders.has(layer.chain)) await this.claims?.claim(layer);
+      if (!this.holders.has(layer.chain)) this.holders.add(layer.chain, KEPT);
+    }
+  }
+
+  /** See {@link Layers.checkRelease}. */
+  async checkRelease(chain: Digest, holder: Holder): Promise<void> {
+    const layer = this.layers.get(chain);
+    const others = this.holders.of(chain).filter((other) => other !== holder && other !== DOUBT);
+    if (layer === undefined || others.length > 0) return;
+    for (let claim = this.claims?.claim(layer); claim; claim = this.claims?.claim(layer)) await claim;
+    if (this.claims?.doubt !== undefined && this.holders.of(chain).includes(DOUBT))
+      throw new CasError('LAYER_HELD', { subject: chain, found: `perhaps ${this.claims.doubt}` });
   }
 
   /** Removes a layer that nobody holds or needs, then each one below that only it held; in the lane. */

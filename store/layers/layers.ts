@@ -9,7 +9,7 @@ import type { AssembledTar } from '../split/assembled-tar.js';
 import type { TreeReader } from '../tree/reader.js';
 import { buildOwnTree } from './build-tree.js';
 import { MAX_DEPTH } from './chain.js';
-import { DOUBT, type Holder, KEPT, passingHolder, USER } from './holders.js';
+import { type Holder, passingHolder, USER } from './holders.js';
 import type { Layer, RemovedLayer } from './layer.js';
 import { layerDirectory, removeHeld, splitPath } from './layer-record.js';
 import type { LayerIndex } from './layer-index.js';
@@ -143,13 +143,8 @@ export class Layers {
    * Makes sure that a layer can be let go of: where it would go, it is known that nobody else needs it.
    * @throws CasError LAYER_HELD
    */
-  async checkRelease(chain: Digest, holder: Holder): Promise<void> {
-    const { claims, layers, holders } = this.#state;
-    const layer = layers.get(chain);
-    if (layer === undefined || holders.of(chain).some((other) => other !== holder && other !== DOUBT)) return;
-    for (let claim = claims?.claim(layer); claim; claim = claims?.claim(layer)) await claim;
-    if (claims?.doubt !== undefined && holders.of(chain).includes(DOUBT))
-      throw new CasError('LAYER_HELD', { subject: chain, found: `perhaps ${claims.doubt}` });
+  checkRelease(chain: Digest, holder: Holder): Promise<void> {
+    return this.#state.checkRelease(chain, holder);
   }
 
   /**
@@ -278,7 +273,7 @@ export class Layers {
     await this.#changes.run(async () => {
       const left = await leftLayers(this.#state.staging);
       for (const { directory, record } of left) await this.#state.clear(record, directory);
-      if (!complete || !allHeld) await this.#keep(layers);
+      if (!complete || !allHeld) await this.#state.keep(layers);
       if (!complete) return;
       await payloads.keepOnly(new Set(layers.flatMap(setsOf)));
       await this.#state.free(new Set(left.flatMap(({ record }) => setsOf(record))));
@@ -288,15 +283,6 @@ export class Layers {
           this.#state.tell('a layer that nobody holds cannot be removed', { chain, error: String(error) });
         });
     });
-  }
-
-  /** Has those stay that nobody is known to hold, whoever comes to hold them for a while. */
-  async #keep(layers: readonly Layer[]): Promise<void> {
-    const { holders, claims } = this.#state;
-    for (const layer of layers) {
-      if (!holders.has(layer.chain)) await claims?.claim(layer);
-      if (!holders.has(layer.chain)) holders.add(layer.chain, KEPT);
-    }
   }
 
   async #readRecords(): Promise<LoadedLayers> {
