@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { algorithmFor } from '../store/ingest/algorithm-for.js';
 import type { Ingest } from '../store/ingest/ingest.js';
 import type { Named } from '../store/ingest/ingests.js';
-import { offer } from '../store/ingest/loan.js';
+import { lend } from '../store/ingest/loan.js';
 import { renameDirectory } from '../store/ingest/rename-directory.js';
 import { chown } from '../store/files.js';
 import { type Ref, refWithin } from '../store/ref.js';
@@ -108,7 +108,7 @@ export class IngestDirectory implements Node {
   async create(name: Name, _flags: OpenFlags, mode: number, caller: Caller): Promise<Created> {
     const ingest = await this.newIngest(this.refOf(name), mode, caller);
     this.changed();
-    const handle = new IngestWriter(ingest, await this.#modeFor(ingest, caller));
+    const handle = new IngestWriter(ingest, this.#modeFor(ingest, caller));
     return { node: this.context.fileOf(ingest), handle };
   }
 
@@ -215,9 +215,9 @@ export class IngestDirectory implements Node {
    * hashed once they are closed. Only for our own user, who can reach the store below anyway: pages of a mapping that are
    * still the target of a read when the mapping has gone are counted nowhere.
    */
-  async #modeFor(ingest: Ingest, { uid }: Caller): Promise<OpenMode> {
-    const lends = this.path.startsWith('/') && uid === OWN_UID && this.context.store.ingests.lends;
-    return lends ? { ...UNCACHED, loan: await offer(ingest) } : UNCACHED;
+  #modeFor(ingest: Ingest, { uid }: Caller): OpenMode {
+    const lends = uid === OWN_UID && this.context.store.ingests.lends;
+    return lends ? { ...UNCACHED, lend: () => lend(ingest) } : UNCACHED;
   }
 
   /** The daemon's own user must not show. */

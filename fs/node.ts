@@ -1,5 +1,4 @@
 import { constants } from 'node:fs';
-import type { Loan } from '../store/ingest/loan.js';
 
 /**
  * A name as the kernel sends it: one character per byte (latin1), so that any bytes survive and names can be
@@ -70,8 +69,8 @@ export interface OpenMode {
   readonly keepCache?: boolean;
   /** A descriptor that holds exactly this file's content and never changes: reads may go straight to it. */
   readonly backing?: number;
-  /** The kernel may write and read the file without us, once `begin` is called; `descriptor` stands for it. */
-  readonly loan?: Loan;
+  /** Lets the kernel write and read the file without us: a descriptor that stands for it; undefined where it may not. */
+  readonly lend?: () => number | undefined;
   /** close(2) sends no flush. */
   readonly noFlush?: boolean;
 }

@@ -1,10 +1,12 @@
 import type { Blobs } from './blobs.js';
 import { algorithmOf, type Digest } from './digest.js';
+import { commitCopy } from './commit-copy.js';
 import { CasError } from './errors.js';
 import { fchmod, fstat, lstat } from './files.js';
 import { checkDigest, checkSize } from './ingest/check.js';
 import type { Ingest } from './ingest/ingest.js';
-import { detach, takeBack } from './ingest/loan.js';
+import { takeBack } from './ingest/loan.js';
+import { placeBlob } from './place-blob.js';
 import { setTimes } from './times.js';
 
 const READ_ONLY = 0o444;
@@ -32,7 +34,7 @@ export interface CommitContext {
  * 1. Seal: no write is accepted from here on, and those under way are waited for.
  * 2. Size: the file has the claimed and the declared size. Else SIZE_MISMATCH.
  * 3. Digest: of all bytes, with the claimed name's algorithm; the declared digest must hold too. Else DIGEST_MISMATCH.
- *    Where it is not proven that nobody else can write the file, a copy takes its place, and 2 and 3 are done again.
+ *    Where it is not proven that nobody else can write the file, 4 to 6 are done with a copy of it, which is verified.
  * 4. Data: durable, or such that step 6 cannot become durable without it (an error is final for this ingest);
  *    meanwhile mode 0444.
  * 5. Times: mtime is the time of the commit.
@@ -57,26 +59,27 @@ export async function commit(
 ): Promise<boolean> {
   const { digest } = claim;
   await ingest.seal();
+  let ours: boolean;
   let placed: boolean;
   try {
-    await takeBack(ingest);
+    ours = await takeBack(ingest);
     await verify(ingest, claim);
-    if (await detach(ingest)) await verify(ingest, claim);
-    placed = await publish(ingest, blobs, claim);
+    if (!ours && claim.keep === true) throw ingest.busy();
+    placed = await (ours ? publish(ingest, blobs, claim) : commitCopy(ingest, blobs, digest));
   } catch (error) {
     refuse(ingest, error);
     throw error;
   }
   const early = placed && blobs.keepsOrder;
-  if (early) await context.drop(true).catch(() => undefined);
+  if (early) await context.drop(ours).catch(() => undefined);
   try {
     await blobs.sync(algorithmOf(digest), context.alone);
   } catch (error) {
     if (!placed) refuse(ingest, error);
-    else if (!early) await context.drop(true).catch(() => undefined);
+    else if (!early) await context.drop(ours).catch(() => undefined);
     throw error;
   }
-  if (!early) await context.drop(placed).catch(() => undefined);
+  if (!early) await context.drop(placed && ours).catch(() => undefined);
   return placed;
 }
 
@@ -102,7 +105,7 @@ async function publish(ingest: Ingest, blobs: Blobs, { digest, keep = false }: C
     await Promise.all([ingest.sync(), readOnly]);
     setTimes(fd, 'now', 'now');
     checkFile(ingest, fd);
-    const placed = await place(ingest, blobs, digest, keep);
+    const placed = await placeBlob(blobs, digest, { from: ingest.record.data, size: ingest.size, keep });
     if (keep && mode !== READ_ONLY) await ingest.keeper.keepMode(undefined).catch(() => undefined);
     return placed;
   } catch (error) {
@@ -128,13 +131,4 @@ function checkFile(ingest: Ingest, fd: number): void {
   const [open, named] = [fstat(fd), lstat(ingest.record.data)];
   if (named?.ino === open.ino && Number(open.size) === ingest.size) return;
   throw new CasError('INGEST_FAILED', { subject: ingest.ref, found: 'another file in its place' });
-}
-
-async function place(ingest: Ingest, blobs: Blobs, digest: Digest, keep: boolean): Promise<boolean> {
-  const from = ingest.record.data;
-  if (await blobs.place(from, digest, keep)) return true;
-  const there = blobs.stat(digest);
-  if (there !== undefined && Number(there.size) === ingest.size) return false;
-  await blobs.replace(from, digest);
-  return true;
 }

@@ -73,6 +73,11 @@ export function openDirectory(path: string): Promise<number> {
   return openFile(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 }
 
+/** Opens the file that `fd` is once more, wherever it has been moved. Its inode is in memory, so this waits for nothing. */
+export function reopen(fd: number, flags: number): number {
+  return fs.openSync(`/proc/self/fd/${fd}`, flags);
+}
+
 const dup3 = bind('int dup3(int from, int to, int flags)');
 const O_CLOEXEC = 0o2000000;
 

@@ -6,6 +6,7 @@ import type { ContentOwner } from './content-owner.js';
 import { fstat } from '../files.js';
 import type { DataFile } from './data-file.js';
 import type { HashPolicy } from './hash-policy.js';
+import { patiently } from './loan.js';
 import type { Reached } from './prefix.js';
 import type { IngestWritten, Progress } from './progress.js';
 
@@ -115,15 +116,21 @@ export class Content {
     if (shorter && this.file.openFd !== undefined) this.#progress.wasCut(this.file.openFd, size);
   }
 
-  /** Tells that the writer has gone: what it left unhashed is read, and its data starts on its way to the disk. */
-  sessionEnded(): void {
-    if (this.file.isLent) {
-      this.#checkpointer.changed();
-      this.takeBack().then(
-        (ours) => ours && this.#hashRest(),
-        () => undefined,
-      );
-    } else this.#hashRest();
+  /**
+   * Tells that the writer has gone: what it left unhashed is read, and its data starts on its way to the disk. Settles when
+   * that has begun; undefined where it has.
+   */
+  sessionEnded(): Promise<void> | undefined {
+    if (this.file.isLent) return this.rest();
+    this.#hashRest();
+    return undefined;
+  }
+
+  /** Does for a file that is lent what can be done while nobody has it open. */
+  async rest(): Promise<void> {
+    if (!this.file.isLent) return;
+    if (await patiently(() => this.takeBack())) this.#hashRest();
+    else await this.file.makeDurable();
   }
 
   /**
@@ -132,14 +139,12 @@ export class Content {
    */
   async takeBack(): Promise<boolean> {
     if (!this.file.isLent) return true;
-    this.#takingBack ??= this.#takeBack().finally(() => (this.#takingBack = undefined));
+    const found = (size: number): void => {
+      this.#progress.found(size);
+      if (this.#loaded) this.#checkpointer.changed();
+    };
+    this.#takingBack ??= this.file.takeBack(found).finally(() => (this.#takingBack = undefined));
     return this.#takingBack;
-  }
-
-  /** Makes a file that is still lent our own all the same: a copy takes its place, of which nothing is hashed. */
-  async detach(): Promise<void> {
-    await this.file.replaceByCopy();
-    this.#progress.found(this.file.size);
   }
 
   /** {@link Checkpointer.checkpoint} */
@@ -263,18 +268,11 @@ export class Content {
     this.file.sync().catch(() => undefined);
   }
 
-  async #takeBack(): Promise<boolean> {
-    if (!(await this.file.takeBack())) return false;
-    this.#progress.found(this.file.size);
-    return true;
-  }
-
   async #resume(): Promise<void> {
-    if (!(await this.takeBack())) {
-      this.#loaded = true;
-      return;
-    }
     await this.#checkpoints.load(await this.file.open());
+    // Of what is lent no state is saved, and what has states is never lent again.
+    if (this.#checkpoints.any) this.file.isOurs();
+    else await this.takeBack();
     let proven = this.#checkpoints.best(this.file.size)?.offset ?? 0;
     const milestones = this.#checkpoints.earlier.map((checkpoint) => ({
       ...checkpoint,

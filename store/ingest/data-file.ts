@@ -12,12 +12,12 @@ import {
   isCode,
   lstat,
   open,
+  reopen,
   replaceDescriptor,
   write,
 } from '../files.js';
 import { isSole } from '../lease.js';
 import type { Ref } from '../ref.js';
-import { replaceByCopy } from './copy-beside.js';
 import { Ranges } from './ranges.js';
 import { WriteBack } from './write-back.js';
 
@@ -43,8 +43,7 @@ export class DataFile {
   #synced: Promise<void> | undefined;
   readonly #writeBack: WriteBack;
   #failure: Error | undefined;
-  /** `possible`: a writer of an earlier run may still be there. */
-  #loan: 'none' | 'possible' | 'made';
+  #lent: boolean;
   /** A descriptor that cannot write, for the time when the file is lent. */
   #reader: number | undefined;
 
@@ -69,7 +68,7 @@ export class DataFile {
     this.#updatedAt = updatedAt;
     this.#fd = fd;
     this.#writable = fd !== undefined;
-    this.#loan = lent ? 'possible' : 'none';
+    this.#lent = lent;
     if (failure !== undefined) this.#failure = new Error(failure);
   }
 
@@ -83,11 +82,11 @@ export class DataFile {
   }
 
   get size(): number {
-    return this.#loan === 'made' ? Number(this.stat(true)?.size ?? this.#size) : this.#size;
+    return this.#lent ? Number(this.stat(true)?.size ?? this.#size) : this.#size;
   }
 
   get updatedAt(): Date {
-    return this.#loan === 'made' ? (this.stat(true)?.mtime ?? this.#updatedAt) : this.#updatedAt;
+    return this.#lent ? (this.stat(true)?.mtime ?? this.#updatedAt) : this.#updatedAt;
   }
 
   /** The error of a failed sync, final until the file is cut to nothing: the kernel drops the pages it could not write. */
@@ -141,51 +140,52 @@ export class DataFile {
 
   /** Whether it may be written without us. */
   get isLent(): boolean {
-    return this.#loan !== 'none';
-  }
-
-  /** A descriptor that cannot write, by which the kernel can be told of the file before it is lent. */
-  async reader(): Promise<number> {
-    const fd = await this.open();
-    return (this.#reader ??= fs.openSync(`/proc/self/fd/${fd}`, O_RDONLY));
-  }
-
-  /** Lets others write the file, until {@link takeBack}. */
-  lend(): void {
-    this.#loan = 'made';
-  }
-
-  /** Whether nobody else can write the file, from now on. Our own descriptor cannot either until it is to. */
-  async takeBack(): Promise<boolean> {
-    if (!this.isLent) return true;
-    await this.#changes.drained();
-    const fd = this.#fd;
-    if (fd === undefined) this.#fd = await open(this.#path, O_RDONLY);
-    else {
-      replaceDescriptor(fd, await this.reader());
-      this.#reader = undefined;
-    }
-    this.#writable = false;
-    if (this.#fd === undefined || !isSole(this.#fd)) this.#loan = 'made';
-    else this.#found(fstat(this.#fd));
-    return !this.isLent;
+    return this.#lent;
   }
 
   /**
-   * Puts a copy in the place of a file that somebody may go on writing; whatever he writes from now on is lost. Call
-   * while nothing else is done with the ingest.
+   * Lets others write the file, which is open, until {@link takeBack}.
+   * @returns a descriptor that stands for it, and cannot write
    */
-  async replaceByCopy(): Promise<void> {
+  lend(fd: number): number {
+    this.#reader ??= reopen(fd, O_RDONLY);
+    this.#lent = true;
+    return this.#reader;
+  }
+
+  /** It is known that nobody else can write it. */
+  isOurs(): void {
+    this.#lent = false;
+  }
+
+  /**
+   * Whether nobody else can write the file, from now on; if so, `found` is called with its size before anything else is
+   * done. Our own descriptor cannot write until it has to again.
+   */
+  async takeBack(found: (size: number) => void): Promise<boolean> {
     const fd = await this.open();
-    replaceDescriptor(fd, await replaceByCopy(fd, this.#path));
-    this.#writable = false;
-    this.#found(fstat(fd));
+    while (this.#changes.underWay) await this.#changes.drained();
+    // Closed meanwhile, or taken back.
+    if (this.#fd !== fd || !this.#lent) return !this.#lent;
+    if (this.#writable) {
+      replaceDescriptor(fd, this.#reader ?? reopen(fd, O_RDONLY));
+      this.#reader = undefined;
+      this.#writable = false;
+    }
+    if (!isSole(fd)) return false;
+    const { size, mtime } = fstat(fd);
+    this.#size = Number(size);
+    this.#updatedAt = mtime;
+    this.#synced = undefined;
+    this.#lent = false;
+    found(this.#size);
+    return true;
   }
 
   /** Makes what was written durable, or such that no name can be durable before it. One sync serves all who ask. */
   async sync(): Promise<void> {
     const fd = await this.open();
-    if (this.isLent) this.#synced = undefined;
+    if (this.#lent) this.#synced = undefined;
     this.#synced ??= this.#syncWith(this.#durability.data(fd));
     return this.#synced;
   }
@@ -197,7 +197,7 @@ export class DataFile {
   async makeDurable(): Promise<number> {
     const fd = await this.open();
     await this.#changes.settled();
-    const size = this.#size;
+    const { size } = this;
     await this.#syncWith(fdatasync(fd));
     return size;
   }
@@ -213,19 +213,20 @@ export class DataFile {
    * file has its number then. Where the file is `gone`, its sync is not waited for.
    */
   async close(gone = false): Promise<void> {
-    const fd = this.#fd;
+    const [fd, reader, { size }] = [this.#fd, this.#reader, this];
     this.#fd = undefined;
-    if (this.#reader !== undefined) await close(this.#reader);
     this.#reader = undefined;
+    if (reader !== undefined) await close(reader);
     await this.#writeBack.settled();
     if (!gone) await this.#synced?.catch(() => undefined);
-    if (fd !== undefined) await (this.#size > LARGE ? closeLarge(fd) : close(fd));
+    if (fd !== undefined) await (size > LARGE ? closeLarge(fd) : close(fd));
   }
 
   async #reopen(): Promise<number> {
-    let writable = true;
-    const fd = await open(this.#path, O_RDWR).catch((error: unknown) => {
-      if (!isCode(error, 'EACCES')) throw error;
+    // Whether others can write what is lent can be told only while we cannot.
+    let writable = !this.#lent;
+    const fd = await open(this.#path, writable ? O_RDWR : O_RDONLY).catch((error: unknown) => {
+      if (!writable || !isCode(error, 'EACCES')) throw error;
       writable = false;
       return open(this.#path, O_RDONLY);
     });
@@ -258,20 +259,10 @@ export class DataFile {
   }
 
   async #openWritable(): Promise<number> {
-    const fd = this.#fd;
-    if (fd === undefined || this.#writable) return this.open();
-    replaceDescriptor(fd, await open(this.#path, O_RDWR));
+    const fd = await this.open();
+    if (!this.#writable) replaceDescriptor(fd, reopen(fd, O_RDWR));
     this.#writable = true;
     return fd;
-  }
-
-  /** It is ours alone, and as `stats` say. */
-  #found({ size, mtime }: BigIntStats): void {
-    // When another program has written it below us, an earlier run has not seen that.
-    if (this.#loan === 'made') this.#updatedAt = mtime;
-    this.#size = Math.max(this.#loan === 'made' ? 0 : this.#size, Number(size));
-    this.#loan = 'none';
-    this.#synced = undefined;
   }
 
   /** Waits for a sync, whose error is final. */

@@ -84,6 +84,11 @@ export class Ingest {
     return !this.#usage.none || this.#life.state === 'sealed';
   }
 
+  /** Whether it is neither being committed or removed nor gone. */
+  get isOpen(): boolean {
+    return this.#life.state === 'open';
+  }
+
   get locked(): boolean {
     return this.#lock.since !== undefined;
   }
@@ -125,7 +130,9 @@ export class Ingest {
   /** Ends the writer's session: the rest is hashed in the background, and its data starts on its way to the disk. */
   unlock(): void {
     this.#lock.give();
-    if (this.#life.state === 'open') this.content.sessionEnded();
+    const ending = this.#life.state === 'open' ? this.content.sessionEnded() : undefined;
+    // The file stays open until it is known whose it is.
+    if (ending !== undefined) this.using(() => ending).catch(() => undefined);
     this.release();
   }
 

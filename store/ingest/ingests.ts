@@ -14,6 +14,7 @@ import { createFresh } from './fresh.js';
 import { Ingest } from './ingest.js';
 import { DEFAULTS, type IngestsOptions } from './ingests-options.js';
 import { loadRecords } from './load-records.js';
+import { mayBeLent, requireOurs } from './loan.js';
 import { type Named, Names } from './names.js';
 import { type IngestRecord, moveRecord, removeRecord } from './record.js';
 import { SharedDirectories } from './shared-directories.js';
@@ -91,7 +92,7 @@ export class Ingests {
     return this.#change([ref], this.#create(ref, algorithm, mode, thread));
   }
 
-  /** Whether files can be lent to the kernel; see {@link Ingest.loan}. */
+  /** Whether files can be lent to the kernel; see {@link lend}. */
   get lends(): boolean {
     return this.#tellsWriters;
   }
@@ -126,10 +127,11 @@ export class Ingests {
 
   /**
    * Gives an ingest another ref; one that stands there and that nobody writes is replaced, as rename(2) does.
-   * @throws CasError INGEST_BUSY when a writer holds the target
+   * @throws CasError INGEST_BUSY when a writer holds the target, or has a file open that is lent and would not be there
    */
   async rename(ingest: Ingest, ref: Ref): Promise<void> {
     const { shared } = ingest.record;
+    if (!mayBeLent(ref)) await requireOurs(ingest);
     for (;;) {
       const change = this.#changing.get(ingest.ref) ?? this.#changing.get(ref);
       const target = this.#names.get(ref);
@@ -279,7 +281,7 @@ export class Ingests {
     };
     for (const { record, size, updatedAt, linked, saved } of await loadRecords(this.#root, context)) {
       const { failure } = record;
-      const lent = this.#tellsWriters;
+      const lent = this.#tellsWriters && mayBeLent(record.ref);
       const file = new DataFile(record.data, this.#durability, size, updatedAt, { failure, lent });
       const ingest = this.#add(record, file, algorithmFor(record), saved);
       if (record.shared) this.#shared.add(parentOf(record.ref));

@@ -217,7 +217,8 @@ export class Progress {
   }
 }
 
-async function hashFile(fd: number, size: number, algorithm: Algorithm): Promise<Digest> {
+/** The digest of the first `size` bytes of an open file, which must not change meanwhile. */
+export async function hashFile(fd: number, size: number, algorithm: Algorithm): Promise<Digest> {
   const hasher = await createHasher(algorithm);
   try {
     await hashRange(hasher, fd, 0, size);

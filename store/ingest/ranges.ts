@@ -9,6 +9,11 @@ interface Range {
 export class Ranges {
   readonly #underWay = new Set<Range>();
 
+  /** Whether any change is under way. */
+  get underWay(): boolean {
+    return this.#underWay.size > 0;
+  }
+
   /** Counts a change of [start, end) as under way until `change` settles. */
   async during<T>(start: number, end: number, change: Promise<T>): Promise<T> {
     const range = { start, end, done: change.catch(() => undefined) };

@@ -60,6 +60,9 @@ export class Usage {
     this.wake();
     if (!this.#isIdle()) return;
     try {
+      // An error of its sync is remembered.
+      if (file.isLent) await content.rest().catch(() => undefined);
+      if (!this.#isIdle()) return;
       await keeper.settle();
       if (this.#isIdle()) await keeper.writeTimes(file.updatedAt);
       // An error of its sync is remembered, and told by the next commit.

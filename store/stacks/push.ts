@@ -25,6 +25,7 @@ export function pushIngest(
   how: Push = {},
 ): Promise<Layer> {
   return consume(ingests, ingest, async (fd, size) => {
+    if (ingest.content.file.isLent) throw ingest.busy();
     const layer = await stacks.push(name, descriptorSource(fd, size), how);
     const digest = await ingest.digest('sha256');
     if (digest === layer.diff) return { result: layer };

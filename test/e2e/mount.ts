@@ -213,6 +213,7 @@ export interface MountOptions {
 
 /** What the tests look at in the daemon's status. */
 export interface Status {
+  readonly operations: Readonly<Record<string, { readonly count: number }>>;
   readonly transport: string;
   readonly passthrough: boolean;
   readonly defects: number;

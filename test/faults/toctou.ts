@@ -96,9 +96,9 @@ export class Attacker {
   /** Waits for its end. Asserts that the blob was never wrong and no call took long; what was acknowledged is noted. */
   async end(): Promise<Outcome> {
     const { t, mount } = this.#faulty;
-    const [code] = await this.#ended;
+    const [code, signal] = await this.#ended;
     const lines = this.#lines;
-    t.is(code, 0, `${this.#title}: ${this.#said}`);
+    t.is(code ?? signal, 0, `${this.#title}: ${this.#said}`);
     const acked = lines
       .filter((line) => line.startsWith('acked '))
       .map((line) => line.slice('acked '.length));

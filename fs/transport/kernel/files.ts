@@ -1,6 +1,7 @@
+import { constants } from 'node:fs';
 import { constants as os } from 'node:os';
 import { errnoOf, FsError } from '../../errors.js';
-import type { OpenMode } from '../../node.js';
+import { type OpenMode, wantsWrite } from '../../node.js';
 import { readNode } from '../../stateless.js';
 import { putOpen } from './encode.js';
 import { type Handler, then } from './operation.js';
@@ -10,6 +11,7 @@ import { Writer } from './wire.js';
 
 /** Data of up to this many bytes is copied or freshly allocated: it would keep a slab of a megabyte busy. */
 const SMALL = 16 << 10;
+const { O_TRUNC } = constants;
 const SEEK_DATA = 3;
 const NOTHING: Resident = { length: 0, whole: false };
 
@@ -25,7 +27,14 @@ export function openFlags(mode: OpenMode, backing: number): number {
 }
 
 export const open: Handler = async ({ filesystem, backings }, request) => {
-  const opened = await filesystem.open(request.node, request.body.u32(), request);
+  const flags = request.body.u32();
+  // A file that is lent has one writer: of another, nobody would know.
+  const isLent = wantsWrite(flags) && backings.isLent(request.node);
+  const opened = await filesystem.open(request.node, isLent ? flags & ~O_TRUNC : flags, request);
+  if (isLent) {
+    await filesystem.release(opened.handle);
+    throw new FsError('EBUSY', 'the kernel has it open without us');
+  }
   const backing = backings.opened(request.node, opened);
   const reply = Writer.of(SIZE.OPEN_OUT);
   putOpen(reply, opened.handle, openFlags(opened.mode, backing), backing);

@@ -14,6 +14,7 @@ interface Backing {
   readonly node: NodeId;
   /** 0 where the kernel refused: then all opens of the node are read through us, until the last is gone. */
   readonly id: number;
+  readonly isLent: boolean;
   opens: number;
 }
 
@@ -44,18 +45,24 @@ export class Backings {
     this.#enabled = enabled;
   }
 
+  /** Whether the kernel writes `node` without us, or has done so and has it open still. */
+  isLent(node: NodeId): boolean {
+    const backing = this.#ofNode.get(node);
+    return backing !== undefined && backing.isLent && backing.id > 0;
+  }
+
   /** Counts an open of `node`; its backing id, or 0 where reads come to us. */
   opened(node: NodeId, { handle, mode }: Opened): number {
-    const descriptor = mode.backing ?? mode.loan?.descriptor;
-    if (!this.#enabled || descriptor === undefined) return 0;
+    if (!this.#enabled) return 0;
     let backing = this.#ofNode.get(node);
     if (backing === undefined) {
-      backing = { node, id: this.#register(descriptor), opens: 0 };
+      const descriptor = mode.backing ?? mode.lend?.();
+      if (descriptor === undefined) return 0;
+      backing = { node, id: this.#register(descriptor), isLent: mode.backing === undefined, opens: 0 };
       this.#ofNode.set(node, backing);
     }
     backing.opens++;
     this.#ofHandle.set(handle, backing);
-    if (backing.id > 0) mode.loan?.begin();
     return backing.id;
   }
 

@@ -51,6 +51,11 @@ export class Checkpoints {
     return this.#earlier;
   }
 
+  /** Whether there are any. */
+  get any(): boolean {
+    return this.#trusted.length + this.#earlier.length > 0;
+  }
+
   /** The trusted state with the highest offset that is not above `offset`. */
   best(offset: number): Checkpoint | undefined {
     return this.#trusted.findLast((checkpoint) => checkpoint.offset <= offset);

@@ -3,8 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { parseDigest } from '../../../store/digest.js';
 import type { Ingest } from '../../../store/ingest/ingest.js';
-import { offer } from '../../../store/ingest/loan.js';
+import { lend as lendTo } from '../../../store/ingest/loan.js';
 import { parseRef } from '../../../store/ref.js';
+import { pushIngest } from '../../../store/stacks/push.js';
 import { seededBytes } from '../../helpers/bytes.js';
 import { digestOfFile } from '../../helpers/digests.js';
 import { type TemporaryStore, temporaryStore } from '../../helpers/stores.js';
@@ -21,8 +22,8 @@ interface Lent {
 /** A new ingest whose file is lent, and a descriptor of its borrower. */
 async function lend({ store }: TemporaryStore, name = '/temporary'): Promise<Lent> {
   const ingest = await store.ingests.create(parseRef(name), 'sha256');
-  const { descriptor, begin } = await offer(ingest);
-  begin();
+  const descriptor = lendTo(ingest);
+  if (descriptor === undefined) throw new Error('it is not lent');
   // The file is 0444, which stops nobody but root, and root has no need.
   fs.fchmodSync(descriptor, 0o644);
   const writer = fs.openSync(`/proc/self/fd/${descriptor}`, 'r+');
@@ -95,27 +96,68 @@ test('the copy of a file that is still written is verified too', async (t) => {
   const { ingest, writer } = await lend(temporary);
   fs.writeSync(writer, seededBytes(SIZE, 4), 0, SIZE, 0);
   const digest = await digestOfFile(ingest.record.data);
-  const { content } = ingest;
-  const detach = content.detach.bind(content);
-  content.detach = () => {
+  const verified = ingest.digest.bind(ingest);
+  ingest.digest = async (...args) => {
+    const found = await verified(...args);
     fs.writeSync(writer, 'EVIL', 7);
-    return detach();
+    return found;
   };
   await t.throwsAsync(ingests.commit(ingest, { digest }), { code: 'DIGEST_MISMATCH' });
   t.false(fs.existsSync(`${temporary.root}/blobs/sha256/${digest.slice(7)}`));
+  t.is(fs.readdirSync(`${temporary.root}/fresh`).length, 1);
+  // The writer goes on in the same file.
+  const rest = seededBytes(SIZE, 7);
+  fs.writeSync(writer, rest, 0, SIZE, 0);
   fs.closeSync(writer);
   ingest.unlock();
+  ingest.digest = verified;
+  const right = await digestOfFile(ingest.record.data);
+  t.true(await ingests.commit(ingest, { digest: right }));
+  t.is(Buffer.compare(fs.readFileSync(blobOf(t, temporary, right.slice(7))), rest), 0);
 });
 
-test('a writer that outlives a run is found by the next one, wherever the ingest has been moved', async (t) => {
+test('what is still written cannot be moved to where it would be resumed, linked or made a layer', async (t) => {
+  const temporary = await temporaryStore(t);
+  const { ingests } = temporary.store;
+  const { ingest, writer } = await lend(temporary);
+  fs.writeSync(writer, seededBytes(SIZE, 8), 0, SIZE, 0);
+  const digest = await digestOfFile(ingest.record.data);
+  const busy = { code: 'INGEST_BUSY' };
+  await t.throwsAsync(ingests.rename(ingest, parseRef('kept')), busy);
+  await t.throwsAsync(ingests.commit(ingest, { digest, keep: true }), busy);
+  await t.throwsAsync(pushIngest(temporary.store, 'stack', ingest), busy);
+  await ingests.rename(ingest, parseRef('/other'));
+  fs.closeSync(writer);
+  ingest.unlock();
+  await ingests.rename(ingest, parseRef('kept'));
+  t.true(await ingests.commit(ingest, { digest, keep: true }));
+  t.is(await digestOfFile(blobOf(t, temporary, digest.slice(7))), digest);
+});
+
+test('only new files outside ingest/ are lent', async (t) => {
+  const { ingests } = (await temporaryStore(t)).store;
+  const resumable = await ingests.create(parseRef('x'), 'sha256');
+  t.is(lendTo(resumable), undefined);
+  resumable.unlock();
+  const written = await ingests.create(parseRef('/written'), 'sha256');
+  await written.write(Buffer.from('bytes'), 0);
+  t.is(lendTo(written), undefined);
+  const removed = await ingests.create(parseRef('/removed'), 'sha256');
+  await ingests.remove(removed);
+  t.is(lendTo(removed), undefined);
+  removed.unlock();
+  written.unlock();
+});
+
+test('a writer that outlives a run is found by the next one', async (t) => {
   const temporary = await temporaryStore(t);
   const { ingest, writer } = await lend(temporary);
   fs.writeSync(writer, seededBytes(SIZE, 5), 0, SIZE, 0);
-  await temporary.store.ingests.rename(ingest, parseRef('kept'));
+  await temporary.store.ingests.rename(ingest, parseRef('/kept'));
   const digest = await digestOfFile(ingest.record.data);
   ingest.unlock();
   const { ingests } = await temporary.reopen();
-  const found = await ingests.find(parseRef('kept'));
+  const found = await ingests.find(parseRef('/kept'));
   if (found === undefined) throw new Error('the ingest is not there');
   t.is(found.size, SIZE);
   t.is((await found.reached())?.offset, 0);
