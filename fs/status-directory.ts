@@ -47,6 +47,7 @@ class StatusDirectory implements Node {
   readonly type = constants.S_IFDIR;
   /** The names change with what they show, and nobody is told. */
   readonly validity = { entry: 0, attr: 3600 };
+  readonly frozen = true;
   readonly #context: StatusContext;
   readonly #path: string;
   readonly #parent: string;

@@ -23,155 +23,17 @@
  *   WRONG …                  what must not be; the exit code is 1
  */
 #include "toctou.h"
-#include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <sys/xattr.h>
-#include <time.h>
 
-/** STRIKE: how long attacks go on after a commit. PATIENCE: how long all of it may take, in seconds. */
-enum { STRIKE_MS = 150, CHECK_MS = 25, REPAIR_MS = 3000, HEX_DIGITS = 64, ERRNOS = 256, PATIENCE = 40, MOST = 64 };
+/** STRIKE_MS: how long attacks go on after a commit. REPAIR_MS: when bad bytes that stay are taken to be left ones. */
+enum { STRIKE_MS = 150, CHECK_MS = 25, REPAIR_MS = 3000, HEX_DIGITS = 64, ERRNOS = 256 };
 
 struct shared *shared;
 struct target target = { .fd = -1 };
-static struct hold holds[MOST];
-static pthread_t threads[MOST];
-static int wrong;
-
-static long now(void)
-{
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return time.tv_sec * 1000 + time.tv_nsec / 1000000;
-}
-
-static void took(long since)
-{
-  long time = now() - since, slowest = shared->slowest;
-  while (time > slowest && !atomic_compare_exchange_weak(&shared->slowest, &slowest, time)) continue;
-}
-
-static void die(const char *what)
-{
-  printf("WRONG %s: %s\n", what, strerrorname_np(errno));
-  exit(1);
-}
-
-pid_t child(void)
-{
-  fflush(stdout);
-  pid_t made = fork();
-  if (made < 0) die("fork");
-  if (made > 0) return made;
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  alarm(PATIENCE);
-  return 0;
-}
-
-int put_all(int fd, const char *bytes, size_t at, size_t size)
-{
-  for (size_t done = 0; done < size;) {
-    ssize_t written = pwrite(fd, bytes + done, size - done, (off_t)(at + done));
-    if (written <= 0) return -1;
-    done += (size_t)written;
-  }
-  return 0;
-}
-
-int take_descriptor(struct hold *hold) { return hold->fd = dup(target.fd); }
-
-static void strike(struct hold *hold, const char *bytes, size_t at, size_t size)
-{
-  int phase = shared->phase;
-  long began = now();
-  if (hold->attack->put(hold, bytes + at, at, size) >= 0 && bytes == target.bad)
-    atomic_fetch_add(phase == STRIKE ? &shared->after : &shared->before, 1);
-  if (!hold->attack->stops) took(began);
-}
-
-static void *run(void *argument)
-{
-  struct hold *hold = argument;
-  int phase;
-  while ((phase = shared->phase) != END) {
-    unsigned range = (unsigned)target.size;
-    size_t at = (unsigned)rand_r(&hold->seed) % range, size = 1 + (unsigned)rand_r(&hold->seed) % (range - at);
-    if (rand_r(&hold->seed) % 4 == 0) at = 0, size = target.size;
-    if (phase == RACE || phase == STRIKE) strike(hold, target.bad, at, size);
-    if (phase == RACE || phase == CALM) strike(hold, target.good, at, size);
-    usleep((unsigned)rand_r(&hold->seed) % (phase == STRIKE ? 500 : 4000));
-  }
-  return NULL;
-}
-
-static const struct attack *find(const char *name)
-{
-  const struct attack *tables[] = { by_descriptor, by_memory, by_name };
-  for (int table = 0; table < 3; table++)
-    for (const struct attack *attack = tables[table]; attack->name; attack++)
-      if (strcmp(attack->name, name) == 0) return attack;
-  printf("WRONG no attack %s\n", name);
-  exit(2);
-}
-
-/** Those that are refused are left out. */
-static void take(const char *name)
-{
-  struct hold *hold = &holds[target.attacks];
-  *hold = (struct hold){ .attack = find(name), .fd = -1, .other = -1, .seed = (unsigned)target.attacks + 1 };
-  if (target.attacks == MOST) exit(2);
-  if (hold->attack->take(hold) < 0) printf("refused %s %s\n", name, strerrorname_np(errno));
-  else target.attacks++;
-}
-
-static void let_go(struct hold *hold)
-{
-  if (hold->attack->leave) hold->attack->leave(hold);
-  if (hold->fd >= 0) close(hold->fd);
-  if (hold->other >= 0) close(hold->other);
-  if (hold->mapped) munmap(hold->memory, target.size);
-  hold->fd = hold->other = -1;
-  hold->mapped = 0;
-}
-
-/** Processes are made before threads. */
-static void begin(void)
-{
-  for (int index = 0; index < target.attacks; index++) {
-    struct hold *hold = &holds[index];
-    if (!hold->attack->apart) continue;
-    hold->process = child();
-    if (hold->process == 0) {
-      if (target.fd >= 0) close(target.fd);
-      run(hold);
-      _exit(0);
-    }
-    let_go(hold);
-  }
-  for (int index = 0; index < target.attacks; index++)
-    if (!holds[index].attack->apart && pthread_create(&threads[index], NULL, run, &holds[index]) != 0) exit(2);
-}
-
-static void signal_stopping(int signal)
-{
-  for (int index = 0; index < target.attacks; index++)
-    if (holds[index].attack->stops) kill(holds[index].process, signal);
-}
-
-static void end(void)
-{
-  signal_stopping(SIGCONT);
-  shared->phase = END;
-  for (int index = 0; index < target.attacks; index++)
-    if (!holds[index].attack->apart) pthread_join(threads[index], NULL);
-  for (int index = 0, status; index < target.attacks; index++)
-    if (holds[index].process > 0 && waitpid(holds[index].process, &status, 0) > 0 && status != 0)
-      printf("WRONG %s: status %d\n", holds[index].attack->name, status), wrong = 1;
-  for (int index = 0; index < target.attacks; index++) let_go(&holds[index]);
-}
+int wrong;
 
 /** The digest of a file as sha256sum finds it; 0 where it cannot be read. */
 static int digest_of(const char *path, char *hex)
@@ -310,14 +172,6 @@ static void prepare(const char *source)
   shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   target.fd = open(target.path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
   if (target.fd < 0 || put_all(target.fd, target.good, 0, target.size) < 0) die(target.path);
-}
-
-static void take_all(const char *pattern)
-{
-  if (strcmp(pattern, "all") != 0) return take(pattern);
-  const struct attack *tables[] = { by_descriptor, by_memory, by_name };
-  for (int table = 0; table < 3; table++)
-    for (const struct attack *attack = tables[table]; attack->name; attack++) take(attack->name);
 }
 
 int main(int argc, char *argv[])

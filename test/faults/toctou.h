@@ -9,6 +9,9 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+/** How long all of it may take, in seconds. */
+enum { PATIENCE = 40 };
+
 /**
  * RACE: bad bytes are put into the file, and right ones after them. CALM: only right ones. STRIKE: it is a blob now, and
  * only bad ones are put.
@@ -71,6 +74,21 @@ extern const struct attack by_descriptor[], by_memory[], by_name[];
 int take_descriptor(struct hold *hold);
 /** pwrite(2) of all. */
 int put_all(int fd, const char *bytes, size_t at, size_t size);
+/** Milliseconds of a clock that only goes on. */
+long now(void);
+/** Counts a call that began then. */
+void took(long since);
+void die(const char *what);
+/** What the exit code will be. */
+extern int wrong;
+/** Takes hold by an attack, or by `all`; those that are refused are said and left out. */
+void take_all(const char *name);
+/** Makes the processes, and then the threads. */
+void begin(void);
+/** Ends them, and lets go of all. */
+void end(void);
+/** Sends a signal to the processes of attacks that stop. */
+void signal_stopping(int signal);
 /** A child that ends with us, whatever it does. 0 in the child. */
 pid_t child(void);
 

@@ -8,7 +8,7 @@ import type { Random } from './form.js';
 import { program } from './program.js';
 import { acknowledgedIn } from './verify.js';
 
-const PARTS = ['descriptors', 'memory', 'names', 'ring'];
+const PARTS = ['holds', 'descriptors', 'memory', 'names', 'ring'];
 
 /** All attacks, as the tables of toctou-*.c have them. */
 export const ATTACKS: readonly string[] = PARTS.flatMap((part) => {
