@@ -10,6 +10,7 @@ import {
   type Validity,
   wantsWrite,
 } from './node.js';
+import { readBytes } from './read-bytes.js';
 
 /** The times of all of them: tar and rsync take a file whose times move for one that changes while they read it. */
 const MADE = nowNs();
@@ -52,7 +53,7 @@ export class VirtualFile implements Node {
     const text = Buffer.from(await this.#text());
     return {
       mode: { direct: true, noFlush: true },
-      read: (into, offset) => text.copy(into, 0, offset),
+      read: (into, offset) => readBytes(text, into, offset),
       release: () => undefined,
     };
   }

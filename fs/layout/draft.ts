@@ -1,4 +1,5 @@
 import { CasError } from '../../store/errors.js';
+import { readBytes } from '../read-bytes.js';
 
 /** The text of a file that is being written, in memory. */
 export class Draft {
@@ -23,7 +24,7 @@ export class Draft {
   }
 
   read(into: Uint8Array, offset: number): number {
-    return this.#bytes.subarray(0, this.#size).copy(into, 0, offset);
+    return readBytes(this.#bytes.subarray(0, this.#size), into, offset);
   }
 
   /** @throws CasError INDEX_INVALID, errno EFBIG, beyond the limit */

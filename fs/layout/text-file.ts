@@ -13,6 +13,7 @@ import {
 } from '../node.js';
 import { Draft } from './draft.js';
 import { TextWriter } from './text-writer.js';
+import { readBytes } from '../read-bytes.js';
 
 /** What a text file shows, and what becomes of what is written to it. */
 export interface TextSource {
@@ -91,7 +92,7 @@ export class TextFile implements Node {
     opened(caller);
     return {
       mode: { direct: true, noFlush: true },
-      read: (into, offset) => bytes.copy(into, 0, offset),
+      read: (into, offset) => readBytes(bytes, into, offset),
       release: () => undefined,
     };
   }
