@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 /** How long all of it may take, in seconds. */
-enum { PATIENCE = 40 };
+enum { PATIENCE = 120 };
 
 /**
  * RACE: bad bytes are put into the file, and right ones after them. CALM: only right ones. STRIKE: it is a blob now, and
