@@ -39,3 +39,12 @@ export function symbolOf(error: unknown): Errno | undefined {
   const number = errnoOf(error);
   return Object.keys(numbers).find((symbol) => numbers[symbol] === number) as Errno | undefined;
 }
+
+/**
+ * What is told to who looks at an image whose layers cannot be had: what went wrong is in the log once, and with the image,
+ * so he gets the errno alone. Who has given up, and a defect, get the error as it is.
+ */
+export function bare(error: unknown, { aborted }: AbortSignal): unknown {
+  const errno = aborted ? undefined : symbolOf(error);
+  return errno === undefined ? error : new FsError(errno, error instanceof Error ? error.message : errno);
+}

@@ -9,7 +9,7 @@ import { type Ref, refWithin } from '../store/ref.js';
 import { CasError, isCasError } from '../store/errors.js';
 import { directoryAttr, nowNs, virtualInode } from './attr.js';
 import { FsError } from './errors.js';
-import { IngestWriter, UNCACHED } from './ingest-handle.js';
+import { IngestWriter } from './ingest-handle.js';
 import {
   type Attr,
   type AttrChanges,
@@ -19,10 +19,11 @@ import {
   type DirEntry,
   type Name,
   nameOf,
-  type OpenMode,
   type Node,
   type OpenFlags,
+  type OpenMode,
   RENAME_NOREPLACE,
+  UNCACHED,
   utf8Of,
   type Validity,
 } from './node.js';

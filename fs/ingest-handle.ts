@@ -1,8 +1,5 @@
 import type { Ingest } from '../store/ingest/ingest.js';
-import type { Awaitable, FileHandle, OpenMode, Written } from './node.js';
-
-/** Nothing of an ingest is cached, so it needs no flush. */
-export const UNCACHED: OpenMode = { direct: true, noFlush: true };
+import { type Awaitable, type FileHandle, type OpenMode, UNCACHED, type Written } from './node.js';
 
 /** An ingest that is open for reading. It sees the bytes so far, and goes on seeing them after a commit. */
 export async function readIngest(ingest: Ingest): Promise<FileHandle> {

@@ -75,6 +75,9 @@ export interface OpenMode {
   readonly noFlush?: boolean;
 }
 
+/** Nothing of the file is cached, so it needs no flush. */
+export const UNCACHED: OpenMode = { direct: true, noFlush: true };
+
 /** An open file. One that lacks a method answers ENOSYS or EBADF for it. */
 export interface FileHandle {
   readonly mode: OpenMode;

@@ -9,6 +9,7 @@ import {
   type FileHandle,
   type Node,
   type OpenFlags,
+  UNCACHED,
   wantsWrite,
 } from './node.js';
 
@@ -68,7 +69,7 @@ export class SharedFile implements Node {
     const now = (flags & O_SYNC) === 0;
     this.#open.add(fd);
     return {
-      mode: { direct: true, noFlush: true },
+      mode: UNCACHED,
       read: (into, offset) => read(fd, into, offset),
       write: async (data, offset) => {
         checkSize(offset + data.length);

@@ -8,6 +8,7 @@ import {
   type Node,
   type OpenFlags,
   type Validity,
+  UNCACHED,
   wantsWrite,
 } from './node.js';
 import { readBytes } from './read-bytes.js';
@@ -52,7 +53,7 @@ export class VirtualFile implements Node {
     if (wantsWrite(flags) || (flags & constants.O_TRUNC) !== 0) throw new FsError('EROFS');
     const text = Buffer.from(await this.#text());
     return {
-      mode: { direct: true, noFlush: true },
+      mode: UNCACHED,
       read: (into, offset) => readBytes(text, into, offset),
       release: () => undefined,
     };

@@ -5,7 +5,7 @@ import { CasError } from './errors.js';
 import { fchmod, fstat, lstat } from './files.js';
 import { checkDigest, checkSize } from './ingest/check.js';
 import type { Ingest } from './ingest/ingest.js';
-import { takeBack } from './ingest/loan.js';
+import { stillWritten, takeBack } from './ingest/loan.js';
 import { placeBlob } from './place-blob.js';
 import { setTimes } from './times.js';
 
@@ -64,7 +64,7 @@ export async function commit(
   try {
     ours = await takeBack(ingest);
     await verify(ingest, claim);
-    if (!ours && claim.keep === true) throw ingest.busy();
+    if (!ours && claim.keep === true) throw stillWritten(ingest);
     placed = await (ours ? publish(ingest, blobs, claim) : commitCopy(ingest, blobs, digest));
   } catch (error) {
     refuse(ingest, error);

@@ -3,7 +3,7 @@ import type { Named } from '../../store/als/additional-layers.js';
 import type { Digest } from '../../store/digest.js';
 import { safeJson } from '../../store/json.js';
 import { directoryAttr, nowNs, virtualInode } from '../attr.js';
-import { FsError, symbolOf } from '../errors.js';
+import { bare, FsError } from '../errors.js';
 import { type Attr, type Caller, type DirEntry, type Name, nameOf, type Node } from '../node.js';
 import { VirtualFile } from '../virtual-file.js';
 import type { AlsNodes } from './als-nodes.js';
@@ -81,15 +81,13 @@ export class AlsLayer implements Node {
     return `/.cas/als/${this.#named.path}`;
   }
 
-  /** What went wrong is in the log once, and with the image; who looks gets the errno. */
   async #diff(signal: AbortSignal): Promise<Node | undefined> {
     const { additional, views } = this.#nodes;
     try {
       const layer = await additional.layer(this.#named, this.chain, signal);
       return await views.ownRoot(layer, () => additional.tree(layer, signal));
     } catch (error) {
-      const errno = signal.aborted ? undefined : symbolOf(error);
-      throw errno === undefined ? error : new FsError(errno, error instanceof Error ? error.message : errno);
+      throw bare(error, signal);
     }
   }
 }

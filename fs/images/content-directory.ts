@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { directoryAttr, virtualInode } from '../attr.js';
-import { FsError, symbolOf } from '../errors.js';
+import { bare, FsError } from '../errors.js';
 import { type Attr, type Caller, type DirEntry, type Name, nameOf, type Node, utf8Of } from '../node.js';
 import { Symlink } from '../symlink.js';
 import type { Content, Contents, ImageNodes } from './image-nodes.js';
@@ -100,13 +100,11 @@ export class ContentDirectory implements Node {
     return new Symlink(`/${this.path}/${name}`, owner, target, writtenAt);
   }
 
-  /** What went wrong is in the log once, and with the image; who looks gets the errno. */
   async #checkRoot({ checkRoot }: Content, signal: AbortSignal): Promise<void> {
     try {
       await checkRoot?.(signal);
     } catch (error) {
-      const errno = signal.aborted ? undefined : symbolOf(error);
-      throw errno === undefined ? error : new FsError(errno, error instanceof Error ? error.message : errno);
+      throw bare(error, signal);
     }
   }
 

@@ -9,6 +9,7 @@ import {
   type FileHandle,
   type Node,
   type OpenFlags,
+  UNCACHED,
   wantsWrite,
 } from '../node.js';
 import { Draft } from './draft.js';
@@ -91,7 +92,7 @@ export class TextFile implements Node {
     }
     opened(caller);
     return {
-      mode: { direct: true, noFlush: true },
+      mode: UNCACHED,
       read: (into, offset) => readBytes(bytes, into, offset),
       release: () => undefined,
     };

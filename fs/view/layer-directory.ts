@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { type Digest, digestOf, hexOf, isHexOf } from '../../store/digest.js';
 import type { Layer } from '../../store/layers/layer.js';
 import { directoryAttr, nowNs, virtualInode } from '../attr.js';
-import { FsError, symbolOf } from '../errors.js';
+import { bare } from '../errors.js';
 import { type Attr, type Caller, type DirEntry, type Name, nameOf, type Node } from '../node.js';
 import { tarNumber, viewNumber } from './view-number.js';
 import type { Owner, Views } from './view.js';
@@ -56,13 +56,11 @@ export class LayerDirectory implements Node {
     for (const layer of layers.all()) yield namesOf(layer);
   }
 
-  /** What went wrong is in the log once, and with the image; who looks gets the errno. */
   async #brought(chain: Digest, signal: AbortSignal): Promise<Layer | undefined> {
     try {
       return await this.#bring(chain, signal);
     } catch (error) {
-      const errno = signal.aborted ? undefined : symbolOf(error);
-      throw errno === undefined ? error : new FsError(errno, error instanceof Error ? error.message : errno);
+      throw bare(error, signal);
     }
   }
 

@@ -54,9 +54,10 @@ export function takeBack(ingest: Ingest): Promise<boolean> {
 
 /** @throws CasError INGEST_BUSY where somebody else can write the file of an ingest */
 export async function requireOurs(ingest: Ingest): Promise<void> {
-  if (!ingest.content.file.isLent || (await ingest.using(() => takeBack(ingest)))) return;
-  throw new CasError('INGEST_BUSY', {
-    subject: ingest.ref,
-    expected: 'a file that nobody has open for writing',
-  });
+  if (ingest.content.file.isLent && !(await ingest.using(() => takeBack(ingest)))) throw stillWritten(ingest);
+}
+
+/** The error for what cannot be done while somebody else can write the file of an ingest. */
+export function stillWritten({ ref }: Ingest): CasError {
+  return new CasError('INGEST_BUSY', { subject: ref, expected: 'a file that nobody has open for writing' });
 }

@@ -2,6 +2,7 @@ import type { Digest } from '../digest.js';
 import { aboutSubject, CasError, type ErrorCode } from '../errors.js';
 import { consume } from '../ingest/consume.js';
 import type { Ingest } from '../ingest/ingest.js';
+import { stillWritten } from '../ingest/loan.js';
 import type { Layer } from '../layers/layer.js';
 import { descriptorSource, withBlob } from '../layers/layer-source.js';
 import type { Registration } from '../layers/layers.js';
@@ -25,7 +26,7 @@ export function pushIngest(
   how: Push = {},
 ): Promise<Layer> {
   return consume(ingests, ingest, async (fd, size) => {
-    if (ingest.content.file.isLent) throw ingest.busy();
+    if (ingest.content.file.isLent) throw stillWritten(ingest);
     const layer = await stacks.push(name, descriptorSource(fd, size), how);
     const digest = await ingest.digest('sha256');
     if (digest === layer.diff) return { result: layer };

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
-import { gzipSync } from 'node:zlib';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import type { ExecutionContext } from 'ava';
 import { type Digest, parseDigest } from '../../../store/digest.js';
 import { type Descriptor, type Platform, REF_NAME, refNameOf } from '../../../store/images/descriptor.js';
@@ -91,6 +91,15 @@ export class TestImages {
   async layer(files: Files): Promise<{ blob: Described; diff: Digest }> {
     const tar = tarOf(this.#t, files);
     return { blob: await this.blob(gzipSync(tar), `${TYPES.layer}+gzip`), diff: sha256(tar) };
+  }
+
+  /** The same layer as another blob, and its tar. */
+  async recompressed(layer: {
+    readonly blob: Described;
+    readonly diff: Digest;
+  }): Promise<{ blob: Described; diff: Digest; tar: Buffer }> {
+    const tar = gunzipSync(fs.readFileSync(this.store.blobs.path(layer.blob.digest)));
+    return { blob: await this.blob(gzipSync(tar, { level: 0 }), TYPES.layer), diff: layer.diff, tar };
   }
 
   /** An image of such layers; its manifest. */
